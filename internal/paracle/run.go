@@ -1,0 +1,70 @@
+package paracle
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+)
+
+// Run serves the sample API until ctx ends, and gives the exit code. Its first
+// line of output is "listening on URL".
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("paracle", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	listen := flags.String("listen", "127.0.0.1:8080", "address; port 0 takes a free one")
+	version := flags.String("version", "v1.0.3", "v1.0.3, or v1.0.0 with a smaller pool and a slower path")
+	scale := flags.Float64("llm-scale", 0.04, "LLM times as a share of the guide's 2 s")
+	faults := flags.Float64("fault-rate", 0.0002, "share of requests that fail by themselves")
+	seed := flags.Uint64("seed", 1, "of what happens by chance")
+	withParent := flags.Bool("exit-with-parent", false, "end when standard input ends")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	cfg, err := ForVersion(*version)
+	if err != nil {
+		fmt.Fprintln(stderr, "paracle:", err)
+		return 2
+	}
+	cfg.LLMScale, cfg.FaultRate, cfg.Seed = *scale, *faults, *seed
+	l, err := net.Listen("tcp", *listen)
+	if err != nil {
+		fmt.Fprintln(stderr, "paracle:", err)
+		return 2
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	if *withParent {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin) //nolint:errcheck // its end is what counts
+			stop()
+		}()
+	}
+	fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr())
+	return serve(ctx, l, New(cfg), stderr)
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler, stderr io.Writer) int {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
+		fmt.Fprintln(stderr, "paracle:", err)
+		return 2
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		fmt.Fprintln(stderr, "paracle:", err)
+	}
+	return 0
+}

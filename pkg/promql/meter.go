@@ -1,0 +1,170 @@
+package promql
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/plumbline/plumbline/pkg/run"
+)
+
+// A Meter reads counters and histograms through a Querier: exactly, interval by
+// interval, and with their coverage. It asks a shared question once and
+// remembers what it asked. It may be used by several goroutines.
+type Meter struct {
+	q      Querier
+	scrape time.Duration
+
+	anchorMu sync.Mutex
+	anchor   *bool // whether the Querier takes exact increments; nil until found out
+
+	mu    sync.Mutex
+	calls map[string]*call
+	asked []Asked
+}
+
+type call struct {
+	once  sync.Once
+	value any
+	err   error
+}
+
+// Asked is one question that was asked, and what came back.
+type Asked struct {
+	Query    string
+	Start    time.Time // zero for an instant query
+	At       time.Time // of an instant query, or the end of a range
+	Step     time.Duration
+	Series   int
+	Took     time.Duration
+	Warnings []string
+	Err      error
+}
+
+// NewMeter makes a Meter for series that are scraped at an interval.
+func NewMeter(q Querier, scrape time.Duration) *Meter {
+	return &Meter{q: q, scrape: scrape, calls: map[string]*call{}}
+}
+
+// Scrape is the interval of the Meter's grids.
+func (m *Meter) Scrape() time.Duration { return m.scrape }
+
+// Asked lists the questions that were asked, in order.
+func (m *Meter) Asked() []Asked {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.asked)
+}
+
+// once runs ask for a key only the first time.
+func once[T any](m *Meter, key string, ask func() (T, error)) (T, error) {
+	m.mu.Lock()
+	c := m.calls[key]
+	if c == nil {
+		c = &call{}
+		m.calls[key] = c
+	}
+	m.mu.Unlock()
+	c.once.Do(func() { c.value, c.err = ask() })
+	value, _ := c.value.(T)
+	return value, c.err
+}
+
+// Query evaluates expr at one time.
+func (m *Meter) Query(ctx context.Context, expr string, at time.Time) (Result, error) {
+	return once(m, fmt.Sprintf("i %s %d", expr, at.UnixMilli()), func() (Result, error) {
+		start := time.Now()
+		res, err := m.q.Query(ctx, expr, at)
+		m.note(Asked{Query: expr, At: at, Series: len(res.Series), Took: time.Since(start), Warnings: res.Warnings, Err: err})
+		return res, err
+	})
+}
+
+// QueryRange evaluates expr over a range.
+func (m *Meter) QueryRange(ctx context.Context, expr string, r Range) (Result, error) {
+	return once(m, fmt.Sprintf("r %s %d %d %d", expr, r.Start.UnixMilli(), r.End.UnixMilli(), r.Step), func() (Result, error) {
+		start := time.Now()
+		res, err := m.q.QueryRange(ctx, expr, r)
+		m.note(Asked{expr, r.Start, r.End, r.Step, len(res.Series), time.Since(start), res.Warnings, err})
+		return res, err
+	})
+}
+
+func (m *Meter) note(a Asked) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, a)
+}
+
+// Increments is what the counters of sel gained in each interval over w, summed by labels.
+func (m *Meter) Increments(ctx context.Context, sel Selector, by []string, w run.Window) (Increments, error) {
+	return once(m, fmt.Sprintf("inc %s %v %d %d", sel, by, w.Start.UnixMilli(), w.End.UnixMilli()), func() (Increments, error) {
+		return m.increments(ctx, sel, by, w)
+	})
+}
+
+// Spreads is how the values of the histogram sel spread in each interval over w,
+// summed by labels. A native histogram wins over a classic one of the same name.
+func (m *Meter) Spreads(ctx context.Context, sel Selector, by []string, w run.Window) (Grid, []Spread, error) {
+	inc, err := m.Increments(ctx, sel, by, w)
+	if err != nil {
+		return Grid{}, nil, err
+	}
+	if spreads := nativeSpreads(inc); spreads != nil {
+		return inc.Grid, spreads, nil
+	}
+	inc, err = m.Increments(ctx, sel.Named(sel.Metric+"_bucket"), append(slices.Clone(by), "le"), w)
+	return inc.Grid, classicSpreads(inc), err
+}
+
+// Coverage is how much of a window the scrapes of a selector's targets cover.
+type Coverage struct {
+	Ratio   float64 // of the target covered least, in [0, 1]; 0 without targets
+	Targets []TargetCoverage
+}
+
+// TargetCoverage is how much of a window the scrapes of one target cover.
+type TargetCoverage struct {
+	Labels labels.Labels // job and instance
+	Ratio  float64
+	Gaps   []run.Window // longer than two scrape intervals
+}
+
+// Coverage tells how much of w the scrapes of the targets behind sel cover:
+// all but gaps of more than two scrape intervals.
+func (m *Meter) Coverage(ctx context.Context, sel Selector, w run.Window) (Coverage, error) {
+	grid := gridOver(w, m.scrape)
+	expr := fmt.Sprintf("max by (job, instance) (timestamp(%s))", sel)
+	res, err := m.QueryRange(ctx, expr, Range{w.Start, grid.End(grid.N - 1), m.scrape})
+	if err != nil || len(res.Series) == 0 {
+		return Coverage{}, err
+	}
+	c := Coverage{Ratio: 1}
+	for _, s := range res.Series {
+		t := TargetCoverage{Labels: s.Labels, Ratio: 1}
+		last := w.Start
+		scraped := func(at time.Time) {
+			if gap := (run.Window{Start: last, End: at}).Intersect(w); at.Sub(last) > 2*m.scrape+m.scrape/10 && !gap.IsZero() {
+				t.Gaps = append(t.Gaps, gap)
+				t.Ratio -= gap.Duration().Seconds() / w.Duration().Seconds()
+			}
+			last = at
+		}
+		for _, p := range s.Points {
+			if at := time.UnixMilli(int64(math.Round(p.Value * 1000))); at.After(last) {
+				scraped(at)
+			}
+		}
+		if w.End.After(last) {
+			scraped(w.End)
+		}
+		c.Targets = append(c.Targets, t)
+		c.Ratio = max(min(c.Ratio, t.Ratio), 0)
+	}
+	return c, nil
+}

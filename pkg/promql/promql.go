@@ -1,0 +1,68 @@
+// Package promql asks PromQL: of a Prometheus server by [Client], or of a
+// recording by the Querier of package embedded. A [Meter] reads counters and
+// histograms through either, exactly and with their coverage.
+package promql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// A Querier evaluates PromQL. [Client] asks a Prometheus server; embedded.DB is one.
+// A query that matches no series is not an error: its result is empty.
+type Querier interface {
+	// Query evaluates expr at one time. A range selector such as x[5m] gives the raw samples.
+	Query(ctx context.Context, expr string, at time.Time) (Result, error)
+	// QueryRange evaluates expr at r.Start, r.Start+r.Step, … up to and including r.End.
+	QueryRange(ctx context.Context, expr string, r Range) (Result, error)
+}
+
+// A Range is the times at which a range query is evaluated.
+type Range struct {
+	Start, End time.Time
+	Step       time.Duration
+}
+
+// A Result is what a query answered.
+type Result struct {
+	Series   []Series // sorted by labels
+	Warnings []string // Prometheus' own warnings and infos
+}
+
+// A Series is a set of labels and its points in order of time.
+type Series struct {
+	Labels labels.Labels // empty for a scalar
+	Points []Point
+}
+
+// A Point is one sample: a number, or a native histogram.
+type Point struct {
+	Time      time.Time
+	Value     float64
+	Histogram *histogram.FloatHistogram // nil for a number
+}
+
+// ErrBadQuery tells that a query can't be answered however often it is asked.
+var ErrBadQuery = errors.New("bad query")
+
+// QueryError names the query, shortened, that an error is about.
+func QueryError(expr string, err error) error {
+	const most = 160
+	if len(expr) > most {
+		expr = expr[:most] + "…"
+	}
+	return fmt.Errorf("query %q: %w", expr, err)
+}
+
+// scalar is the value of a result that has just one; 0 of an empty one.
+func (r Result) scalar() float64 {
+	if len(r.Series) == 0 || len(r.Series[0].Points) == 0 {
+		return 0
+	}
+	return r.Series[0].Points[0].Value
+}

@@ -1,0 +1,161 @@
+// Package run says what was tested, and when: a Run, its windows and stages.
+package run
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// A Run is one load test. Written as run.json beside its recording, it is all
+// that is needed to analyse the test again.
+type Run struct {
+	ID       string            `json:"id"`
+	Service  string            `json:"service,omitempty"`
+	Scenario string            `json:"scenario,omitempty"`
+	Profile  string            `json:"profile,omitempty"`
+	Target   string            `json:"target,omitempty"` // base URL that the load was sent to
+	Labels   map[string]string `json:"labels,omitempty"` // version, commit, …: what may differ between runs that are compared
+	// Environment is where the service ran (nodes, instance types, replicas, …):
+	// what must not differ between runs that are compared.
+	Environment map[string]string `json:"environment,omitempty"`
+
+	Window Window  `json:"window"` // from the start of the load to its end
+	Steady Window  `json:"steady"` // the part that is scored; zero when the profile has no single one
+	Stages []Stage `json:"stages,omitempty"`
+
+	Load       Load       `json:"load"`
+	Generators Generators `json:"generators"`
+	Source     Source     `json:"source"`
+	Repeat     *Repeat    `json:"repeat,omitempty"`
+
+	State  State  `json:"state"`
+	Reason string `json:"reason,omitempty"` // why the run was aborted
+
+	// Warnings are what went wrong on the way without ending the run.
+	Warnings []string `json:"warnings,omitempty"`
+	Baseline string   `json:"baseline,omitempty"` // name of the baseline it is held against
+	Version  string   `json:"plumbline_version,omitempty"`
+}
+
+// State tells whether a run can be trusted to be whole.
+type State string
+
+// The states of a run. A run that its generator never finished stays Running
+// until the next reader finds the generator gone and marks it Aborted.
+const (
+	Running  State = "running"
+	Complete State = "complete"
+	Aborted  State = "aborted"
+)
+
+// A Window is a stretch of time, from Start to End.
+type Window struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Duration is the length of the window.
+func (w Window) Duration() time.Duration { return w.End.Sub(w.Start) }
+
+// IsZero reports whether the window is empty or unknown.
+func (w Window) IsZero() bool { return !w.End.After(w.Start) }
+
+// Intersect is the part of w that lies in other; zero when there is none.
+func (w Window) Intersect(other Window) Window {
+	if other.Start.After(w.Start) {
+		w.Start = other.Start
+	}
+	if other.End.Before(w.End) {
+		w.End = other.End
+	}
+	if w.IsZero() {
+		return Window{}
+	}
+	return w
+}
+
+// A Stage is a stretch of the profile over which the load holds or changes linearly.
+type Stage struct {
+	Window
+	From   float64 `json:"from"` // users, or iterations started per second when Open
+	To     float64 `json:"to"`
+	Open   bool    `json:"open,omitempty"`
+	Scored bool    `json:"scored"`
+}
+
+// Load is what the profile asked for, as far as comparisons and Little's law need it.
+type Load struct {
+	Users        int     `json:"users,omitempty"`                  // the most users at one time; 0 for an open model
+	ArrivalRate  float64 `json:"arrival_rate,omitempty"`           // the highest rate of started iterations per second; 0 for a closed model
+	ThinkSeconds float64 `json:"mean_think_seconds,omitempty"`     // mean think time after an iteration
+	SpawnRate    float64 `json:"spawn_rate,omitempty"`             // users started per second
+	Iteration    float64 `json:"requests_per_iteration,omitempty"` // mean number of requests that an iteration sends
+}
+
+// Closed reports whether users, rather than an arrival rate, set the load.
+func (l Load) Closed() bool { return l.ArrivalRate == 0 }
+
+// Generators tells whether the load was what the profile asked for.
+type Generators struct {
+	Expected int         `json:"expected"` // segments that make the whole load
+	Segments []Generator `json:"segments,omitempty"`
+}
+
+// A Generator is one loadgen process, the share of the load that it sent, and
+// whether it kept up (METHODS: validity of the generator).
+type Generator struct {
+	Segment int      `json:"segment"` // from 1
+	Valid   bool     `json:"valid"`
+	Reasons []string `json:"reasons,omitempty"` // why it is not valid
+	CPU     float64  `json:"cpu_ratio"`         // of the cores it may use, in [0, 1]
+}
+
+// Problems are the reasons for which the load can't be trusted; none means that
+// every expected segment was there and kept up.
+func (g Generators) Problems() []string {
+	var problems []string
+	valid := 0
+	for _, s := range g.Segments {
+		if s.Valid {
+			valid++
+		}
+		for _, r := range s.Reasons {
+			problems = append(problems, fmt.Sprintf("segment %d: %s", s.Segment, r))
+		}
+	}
+	if valid < g.Expected && len(problems) == 0 {
+		problems = append(problems, fmt.Sprintf("%d of %d expected load generator segments are there", valid, g.Expected))
+	}
+	return problems
+}
+
+// Source says where the series of a run are: in its own recording, or on a Prometheus.
+type Source struct {
+	Recording  bool   `json:"recording"`
+	Prometheus string `json:"prometheus,omitempty"` // base URL
+	// Scrape is the interval at which its series were sampled, in seconds.
+	ScrapeSeconds float64 `json:"scrape_seconds"`
+}
+
+// Scrape is the interval at which the series were sampled.
+func (s Source) Scrape() time.Duration {
+	return time.Duration(s.ScrapeSeconds * float64(time.Second))
+}
+
+// Repeat says which runs are repetitions of one test: they are compared as one side.
+type Repeat struct {
+	Group string `json:"group"` // id of the first of them
+	N     int    `json:"n"`     // this one, from 1
+	Of    int    `json:"of"`
+}
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// CheckID says what is wrong with an id; ids name folders and stand in queries.
+func CheckID(id string) error {
+	if !idPattern.MatchString(id) {
+		return fmt.Errorf("run id %q: use 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", id)
+	}
+	return nil
+}
