@@ -2,8 +2,10 @@ package loadgen
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +37,38 @@ type expectation struct {
 	Body     map[string]fieldExpect `yaml:"body"` // by gjson path
 	Contains string                 `yaml:"contains"`
 	Header   map[string]string      `yaml:"header"`
+	contains []byte
+}
+
+// An extraction is where a variable's value stands in an answer: at a gjson
+// path of its body, or {header: NAME}, {cookie: NAME}, {regex: PATTERN} (the
+// last group, or all that matched).
+type extraction struct {
+	Header, Cookie string
+	path           string
+	pattern        *regexp.Regexp
+}
+
+// UnmarshalYAML reads a path, or one of the forms in braces.
+func (e *extraction) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode && n.Value != "" {
+		e.path = n.Value
+		return nil
+	}
+	var form map[string]string
+	if err := n.Decode(&form); err != nil || len(form) != 1 {
+		return errors.New("want a gjson path, {header: NAME}, {cookie: NAME} or {regex: PATTERN}")
+	}
+	e.Header, e.Cookie = form["header"], form["cookie"]
+	if pattern := form["regex"]; pattern != "" {
+		var err error
+		e.pattern, err = regexp.Compile(pattern)
+		return err
+	}
+	if e.Header == "" && e.Cookie == "" {
+		return errors.New("want a gjson path, {header: NAME}, {cookie: NAME} or {regex: PATTERN}")
+	}
+	return nil
 }
 
 // A fieldExpect is a value, or bounds, for a field of a JSON answer.
@@ -101,11 +135,12 @@ func (c comparison) holds(got gjson.Result) bool {
 }
 
 // judge tells whether an answer is a success, and if not, why.
-func (e expectation) judge(status int, h http.Header, body []byte, took time.Duration) Outcome {
+func (e expectation) judge(a *answer, took time.Duration) Outcome {
+	status, body := a.status, a.body
 	switch {
 	case e.Status != 0 && status != e.Status, e.Status == 0 && status >= 400:
 		return BadStatus
-	case e.Contains != "" && !bytes.Contains(body, []byte(e.Contains)):
+	case e.Contains != "" && !bytes.Contains(body, e.contains):
 		return BadBody
 	}
 	for path, f := range e.Body {
@@ -114,7 +149,7 @@ func (e expectation) judge(status int, h http.Header, body []byte, took time.Dur
 		}
 	}
 	for name, want := range e.Header {
-		if h.Get(name) != want {
+		if string(a.header(name)) != want {
 			return BadHeader
 		}
 	}

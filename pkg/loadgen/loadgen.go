@@ -1,18 +1,17 @@
-// Package loadgen sends the traffic of a scenario, as a profile says, and
-// records what came back. It is closed-model: users wait for their answers and
-// think in between, as Locust's do, so response time equals service time.
+// Package loadgen sends the traffic of a scenario under a profile, and measures
+// what its users see.
 package loadgen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net/http"
+	"net"
 	"net/url"
 	"runtime"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,271 +19,411 @@ import (
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
-// Options is what a Generator needs to know.
+// ErrNothingSent is the error of a run in which no request of a task could be sent.
+type ErrNothingSent struct{ Cause string }
+
+func (e *ErrNothingSent) Error() string { return "nothing could be sent: " + e.Cause }
+
+// ErrTargetGone is the error of a run that ended early because the target stopped answering.
+type ErrTargetGone struct {
+	Since time.Time // the first request that got no answer ended
+	Cause string
+}
+
+func (e *ErrTargetGone) Error() string {
+	return fmt.Sprintf("the target has answered nothing since %s: %s", e.Since.UTC().Format(time.RFC3339), e.Cause)
+}
+
+// Options say what a Generator does. Zero durations mean their defaults.
 type Options struct {
 	Scenario Scenario
 	Profile  Profile
 	Target   *url.URL
 	RunID    string
 	Seed     uint64
-	Registry *prometheus.Registry // the generator's metrics are registered here
-	Timeout  time.Duration        // of a whole request; 0: 60 s
-	Patience time.Duration        // without any answer, until the target counts as gone; 0: 5 s
-	OnResult func(Result)         // sees every finished request; may be nil
+	Registry *prometheus.Registry // where the metrics are registered; nil: nowhere
+
+	OnStart   func(time.Time) // the start of the load, after the logins of an open model
+	OnResult  func(Sample)    // called by many users at once
+	OnWarning func(string)    // each warning once; called by many users at once
+
+	ConnectTimeout time.Duration // default 10 s
+	Timeout        time.Duration // of a whole request; default 60 s
+	Grace          time.Duration // for requests that are in flight at the end; default 30 s
+	Patience       time.Duration // without any answer; default 5 s
+	TLS            *tls.Config
+	Dial           func(ctx context.Context, network, address string) (net.Conn, error) // default net.Dialer's
 }
 
-// A Result is one finished request.
-type Result struct {
-	Request, Method string
-	Status          int // 0 without an answer
-	Outcome         Outcome
-	ResponseTime    time.Duration // from the intended start to the last byte
-	ServiceTime     time.Duration // from the actual start to the last byte
-	Cause           string        // of a failure
+// A Sample is one result, as it was measured.
+type Sample struct {
+	Request      string
+	User         int
+	Sent         time.Time
+	ResponseTime time.Duration // from when it was due
+	ServiceTime  time.Duration // from when it was sent
+	Status       int           // 0 without an answer
+	Outcome      Outcome
+	Cause        string // of a failure
 }
 
-// ErrNothingSent tells that no user got as far as its tasks.
-type ErrNothingSent struct{ Cause string }
-
-func (e *ErrNothingSent) Error() string { return "no user could start: " + e.Cause }
-
-// ErrTargetGone tells that the target stopped answering in the middle.
-type ErrTargetGone struct {
-	Since time.Time
-	Cause string
-}
-
-func (e *ErrTargetGone) Error() string {
-	return fmt.Sprintf("the target has not answered since %s: %s", e.Since.UTC().Format("15:04:05"), e.Cause)
-}
-
-// drain is how long requests under way may take when the test ends.
-const drain = 10 * time.Second
-
-// A Generator runs one test.
+// A Generator sends the load of one run.
 type Generator struct {
-	opts    Options
-	metrics *metrics
-	weights []float64 // of the kinds of users, cumulative
+	opts   Options
+	rec    *recorder
+	dialer dialer
+	kinds  []kind
+	start  time.Time
 
-	mu      sync.Mutex
-	started time.Time
-	ended   time.Time
-	cpu0    time.Duration
-	active  []context.CancelFunc // users at work, in order of their start
-	spawned int
-	began   int       // users that got through their start
-	heard   time.Time // when the target last answered
-	silent  time.Time // the first failure to reach it since then
-	cause   string    // of the first failure
+	startNano atomic.Int64
+	lastRate  atomic.Int64
+	cutOff    atomic.Int64
+	ready     atomic.Int64           // users whose start has succeeded
+	silence   atomic.Pointer[string] // why the first request since the last answer got none
+	wg        sync.WaitGroup
+
+	cpuFrom  time.Duration
+	cpuSince time.Time
+
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	said   map[string]bool
+	causes []string // the first of each kind, in order
 }
 
-// New makes a generator and its metrics.
+// New prepares a run: it compiles requests and registers the metrics, with the
+// series of success at 0.
 func New(opts Options) (*Generator, error) {
-	if opts.Timeout == 0 {
-		opts.Timeout = time.Minute
+	if opts.Target == nil || opts.Target.Host == "" || opts.Target.Scheme != "http" && opts.Target.Scheme != "https" {
+		return nil, fmt.Errorf("target %v: want a URL such as http://localhost:8000", opts.Target)
 	}
-	if opts.Patience == 0 {
-		opts.Patience = 5 * time.Second
+	if opts.Registry == nil {
+		opts.Registry = prometheus.NewRegistry()
 	}
-	if opts.Target == nil || opts.Target.Host == "" || (opts.Target.Scheme != "http" && opts.Target.Scheme != "https") {
-		return nil, errors.New("target: want a URL such as http://127.0.0.1:8080")
+	for _, d := range []struct {
+		at       *time.Duration
+		standard time.Duration
+	}{{&opts.ConnectTimeout, 10 * time.Second}, {&opts.Timeout, time.Minute}, {&opts.Grace, 30 * time.Second}, {&opts.Patience, 5 * time.Second}} {
+		if *d.at <= 0 {
+			*d.at = d.standard
+		}
 	}
-	g := &Generator{opts: opts, metrics: newMetrics(opts.Registry, opts.RunID, opts.Scenario.Name)}
-	g.metrics.prepare(opts.Scenario.steps())
-	sum := 0.0
+	rec, err := newRecorder(opts)
+	if err != nil {
+		return nil, err
+	}
+	g := &Generator{opts: opts, rec: rec, dialer: newDialer(opts.Target, opts), conns: map[*conn]struct{}{}, said: map[string]bool{}}
 	for _, u := range opts.Scenario.Users {
-		sum += u.Weight
-		g.weights = append(g.weights, sum)
+		g.kinds = append(g.kinds, newKind(u, opts.Target, rec))
 	}
 	return g, nil
 }
 
-// tick is how often the number of users is brought to what the profile says.
-const tick = 20 * time.Millisecond
-
-// Run sends the load until the profile is over or ctx ends; requests under way
-// may then finish, unless hard ends too. The error is an *ErrNothingSent or an
-// *ErrTargetGone; the summary holds whatever was measured.
+// Run sends the load. When ctx ends, no further request is started and those in
+// flight may finish within Grace; when hard ends, they are cut off. The Summary
+// is that of the load so far, also beside an error: *[ErrNothingSent], *[ErrTargetGone].
 func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
-	g.begin()
-	hard, stopNow := context.WithCancel(hard)
-	defer stopNow()
-	var users sync.WaitGroup
-	err := g.steer(ctx, hard, &users)
-	g.retire(0)
-	waitOr(&users, drain, hard, stopNow)
-	g.mu.Lock()
-	g.ended = time.Now()
-	g.mu.Unlock()
-	return g.Summary(), err
-}
-
-func (g *Generator) begin() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.started, g.heard, g.cpu0 = time.Now(), time.Now(), cpuTime()
-}
-
-// steer keeps as many users as the profile says until it is over.
-func (g *Generator) steer(ctx, hard context.Context, users *sync.WaitGroup) error {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		elapsed := time.Since(g.started)
-		if elapsed >= g.opts.Profile.Duration() || ctx.Err() != nil || hard.Err() != nil {
-			return nil
-		}
-		want := g.opts.Profile.UsersAt(elapsed)
-		g.retire(want)
-		for g.count() < want {
-			g.spawn(ctx, hard, users)
-		}
-		if err := g.silence(); err != nil {
-			return err
-		}
-		g.metrics.cpu.Set(g.cpuRatio())
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-		}
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	hard, cut := context.WithCancel(hard)
+	defer cut()
+	stopAborting := context.AfterFunc(hard, g.abortAll)
+	defer stopAborting()
+	if g.opts.Profile.Open {
+		g.runOpen(ctx, hard, end)
+	} else {
+		g.begin()
+		watched := g.watch(ctx, end)
+		g.runClosed(ctx, hard)
+		end(nil)
+		<-watched
 	}
+	g.finish(cut)
+	s := g.summary(time.Now())
+	return s, g.verdict(context.Cause(ctx))
 }
 
-// waitOr waits for the users; past the time they may take, they are cut off.
-func waitOr(users *sync.WaitGroup, most time.Duration, hard context.Context, stopNow func()) {
-	done := make(chan struct{})
-	go func() { users.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-hard.Done():
-	case <-time.After(most):
+func (g *Generator) verdict(cause error) error {
+	if cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
 	}
-	stopNow()
-	<-done
-}
-
-func (g *Generator) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.active)
-}
-
-func (g *Generator) spawn(ctx, hard context.Context, users *sync.WaitGroup) {
-	g.mu.Lock()
-	n := g.spawned
-	g.spawned++
-	ctx, leave := context.WithCancel(ctx)
-	g.active = append(g.active, leave)
-	g.metrics.users.Set(float64(len(g.active)))
-	g.mu.Unlock()
-	users.Go(func() { newVirtualUser(g, n).live(ctx, hard) })
-}
-
-// retire lets the users that came last leave until no more than want are there.
-func (g *Generator) retire(want int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for len(g.active) > want {
-		g.active[len(g.active)-1]()
-		g.active = g.active[:len(g.active)-1]
-	}
-	g.metrics.users.Set(float64(len(g.active)))
-}
-
-// silence is the error when the target has not answered for too long.
-func (g *Generator) silence() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	patience := g.opts.Patience
-	switch {
-	case !g.silent.IsZero() && time.Since(g.silent) > patience && g.began == 0:
-		return &ErrNothingSent{g.cause}
-	case !g.silent.IsZero() && time.Since(g.silent) > patience:
-		return &ErrTargetGone{g.silent, g.cause}
-	case g.began == 0 && g.cause != "" && time.Since(g.started) > 2*patience:
-		return &ErrNothingSent{g.cause}
+	if g.rec.answered.Load() == 0 && g.firstCause() != "" {
+		return g.nothingSent()
 	}
 	return nil
 }
 
-// note records a finished request.
-func (g *Generator) note(r Result) {
-	g.metrics.record(r)
-	g.mu.Lock()
-	switch {
-	case r.Status > 0:
-		g.heard, g.silent = time.Now(), time.Time{}
-	case g.silent.IsZero():
-		g.silent, g.cause = time.Now(), r.Request+": "+r.Cause
-	}
-	if r.Cause != "" && g.cause == "" {
-		g.cause = r.Request + ": " + r.Cause
-	}
-	g.mu.Unlock()
-	if g.opts.OnResult != nil {
-		g.opts.OnResult(r)
+func (g *Generator) nothingSent() error {
+	return &ErrNothingSent{g.firstCause()}
+}
+
+func (g *Generator) begin() {
+	g.start = time.Now()
+	g.startNano.Store(g.start.UnixNano())
+	g.cpuFrom, g.cpuSince = cpuTime(), g.start
+	if g.opts.OnStart != nil {
+		g.opts.OnStart(g.start)
 	}
 }
 
-// Stages places the profile's stages where the run was.
-func (g *Generator) Stages() []run.Stage { return g.opts.Profile.RunStages(g.started) }
+// finish waits for the users; those that take longer than Grace are cut off.
+func (g *Generator) finish(cut func()) {
+	timer := time.AfterFunc(g.opts.Grace, cut)
+	defer timer.Stop()
+	g.wg.Wait()
+	g.rec.users.Set(0)
+	g.rec.nUsers.Store(0)
+}
 
-// Window is the stretch of time in which load was sent.
-func (g *Generator) Window() run.Window {
+func (g *Generator) abortAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return run.Window{Start: g.started, End: g.ended}
-}
-
-// Load says what was asked for.
-func (g *Generator) Load() run.Load {
-	s, p := g.opts.Scenario, g.opts.Profile
-	return run.Load{Users: p.MaxUsers(), SpawnRate: p.SpawnRate, ThinkSeconds: s.MeanThink().Seconds(), Iteration: s.StepsPerIteration()}
-}
-
-// maxCPU is the share of its cores above which a generator measures itself.
-const maxCPU = 0.8
-
-// Validity tells whether the generator kept up (METHODS, validity of the generator).
-func (g *Generator) Validity() run.Generator {
-	v := run.Generator{Segment: 1, Valid: true, CPU: g.cpuRatio()}
-	if v.CPU > maxCPU {
-		v.Valid = false
-		v.Reasons = append(v.Reasons, fmt.Sprintf("the generator used %.0f %% of its %d cores; above %.0f %% it measures itself", 100*v.CPU, runtime.GOMAXPROCS(0), 100*maxCPU))
+	for c := range g.conns {
+		c.abort()
 	}
-	return v
 }
 
-func (g *Generator) cpuRatio() float64 {
+// meanCPU is the processor time used since the start, of the cores that may be used.
+func (g *Generator) meanCPU() float64 {
+	elapsed := time.Since(g.cpuSince)
+	if elapsed <= 0 {
+		return 0
+	}
+	return min(1, float64(cpuTime()-g.cpuFrom)/float64(elapsed)/float64(runtime.GOMAXPROCS(0)))
+}
+
+// warn says a thing once.
+func (g *Generator) warn(key, text string) {
 	g.mu.Lock()
-	end := g.ended
-	if end.IsZero() {
-		end = time.Now()
+	first := !g.said[key]
+	g.said[key] = true
+	if first {
+		g.causes = append(g.causes, text)
 	}
-	wall := end.Sub(g.started)
 	g.mu.Unlock()
-	if wall <= 0 {
-		return 0
+	if first && g.opts.OnWarning != nil {
+		g.opts.OnWarning(text)
 	}
-	return float64(cpuTime()-g.cpu0) / float64(wall) / float64(runtime.GOMAXPROCS(0))
 }
 
-// cpuTime is what this process has used so far.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
+// lastFailure is the cause of the request that first got no answer, of late.
+func (g *Generator) lastFailure() string {
+	if cause := g.silence.Load(); cause != nil {
+		return *cause
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	return ""
 }
 
-// newRand is the random stream of one user: the same for a seed, whatever the others do.
-func newRand(seed uint64, user int) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, uint64(user))) //nolint:gosec // a schedule must be repeatable, not secret
+func (g *Generator) firstCause() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.causes) == 0 {
+		return ""
+	}
+	return g.causes[0]
 }
 
-// newTransport gives a user connections of its own, as real users have.
-func newTransport() *http.Transport {
-	return &http.Transport{MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, ForceAttemptHTTP2: false, IdleConnTimeout: 2 * time.Minute}
+// watch looks every second at the generator's own state, and ends a run that
+// no longer makes sense. The channel is closed when it has stopped.
+func (g *Generator) watch(ctx context.Context, end context.CancelCauseFunc) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		lastCPU, lastAt, lastRequests := cpuTime(), time.Now(), int64(0)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			cpu, now, requests := cpuTime(), time.Now(), int64(0)
+			for _, st := range g.rec.order {
+				requests += st.requests.Load()
+			}
+			g.rec.cpu.Set(float64(cpu-lastCPU) / float64(now.Sub(lastAt)) / float64(runtime.GOMAXPROCS(0)))
+			g.lastRate.Store(int64(float64(requests-lastRequests) / now.Sub(lastAt).Seconds()))
+			lastCPU, lastAt, lastRequests = cpu, now, requests
+			if err := g.hopeless(now); err != nil {
+				end(err)
+			}
+		}
+	}()
+	return done
+}
+
+// hopeless is why going on makes no sense; nil while it does.
+func (g *Generator) hopeless(now time.Time) error {
+	if since := g.rec.goneSince.Load(); since != 0 && now.Sub(time.Unix(0, since)) >= g.opts.Patience {
+		if g.rec.answered.Load() == 0 {
+			return g.nothingSent()
+		}
+		return &ErrTargetGone{time.Unix(0, since), g.lastFailure()}
+	}
+	if g.ready.Load() == 0 && now.Sub(g.start) >= g.opts.Patience && g.firstCause() != "" {
+		return g.nothingSent() // every login was refused
+	}
+	return nil
+}
+
+// Stages places the profile's stages where the run is, once it has begun.
+func (g *Generator) Stages() []run.Stage {
+	return g.opts.Profile.RunStages(time.Unix(0, g.startNano.Load()))
+}
+
+// Load is what the profile asks for.
+func (g *Generator) Load() run.Load { return LoadOf(g.opts.Scenario, g.opts.Profile) }
+
+// LoadOf is what a profile asks for when users do a scenario.
+func LoadOf(s Scenario, p Profile) run.Load {
+	l := run.Load{ThinkSeconds: s.MeanThink().Seconds(), SpawnRate: p.SpawnRate, Iteration: s.StepsPerIteration()}
+	if p.Open {
+		l.ArrivalRate, l.ThinkSeconds = p.MaxRate(), 0
+	} else {
+		l.Users = p.MaxUsers()
+	}
+	return l
+}
+
+// runClosed starts and stops users as the profile says, until it or ctx ends.
+func (g *Generator) runClosed(ctx, hard context.Context) {
+	var users []context.CancelFunc
+	defer func() {
+		for _, stop := range users {
+			stop()
+		}
+	}()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	started := 0
+	for {
+		elapsed := time.Since(g.start)
+		if elapsed >= g.opts.Profile.Duration() {
+			return
+		}
+		want := g.opts.Profile.UsersAt(elapsed)
+		for len(users) < want {
+			stopCtx, stop := context.WithCancel(ctx)
+			users = append(users, stop)
+			u := g.newUser(started, hard)
+			started++
+			g.wg.Go(func() { u.runClosed(stopCtx) })
+		}
+		for len(users) > want {
+			users[len(users)-1]()
+			users = users[:len(users)-1]
+		}
+		g.rec.nUsers.Store(int64(want))
+		g.rec.users.Set(float64(want))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// runOpen logs a pool of users in, and then hands them the arrivals as they come due.
+func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFunc) {
+	if g.opts.Scenario.MeanThink() > 0 {
+		g.tell("think time is ignored: arrivals set the pace")
+	}
+	queue := make(chan time.Time, g.opts.Profile.queueBound())
+	pool := g.opts.Profile.pool()
+	g.cpuSince, g.start = time.Now(), time.Now()
+	loggedIn := make(chan struct{}, pool)
+	for i := range pool {
+		u := g.newUser(i, hard)
+		g.wg.Go(func() { u.runOpen(ctx, queue, loggedIn) })
+	}
+	g.rec.nUsers.Store(int64(pool))
+	g.rec.users.Set(float64(pool))
+	watched := g.watch(ctx, end)
+	if g.awaitPool(ctx, loggedIn, pool) {
+		g.begin()
+		g.arrive(ctx, queue)
+	}
+	close(queue)
+	if ctx.Err() == nil {
+		g.drain(ctx, queue)
+	}
+	end(nil)
+	<-watched
+	for range queue { // an early end leaves these unsent
+		g.rec.drop(1)
+	}
+}
+
+func (g *Generator) tell(text string) {
+	if g.opts.OnWarning != nil {
+		g.opts.OnWarning(text)
+	}
+}
+
+// poolPatience is how long the start of an open run waits for the last of the logins.
+const poolPatience = 30 * time.Second
+
+func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, pool int) bool {
+	patience := time.NewTimer(poolPatience)
+	defer patience.Stop()
+	for n := range pool {
+		select {
+		case <-loggedIn:
+		case <-ctx.Done():
+			return false
+		case <-patience.C:
+			g.tell(fmt.Sprintf("%d of %d users have logged in after %s; the load starts with those", n, pool, poolPatience))
+			return true
+		}
+	}
+	return true
+}
+
+// arrive queues every arrival when it is due; what finds the queue full is dropped, and counted.
+func (g *Generator) arrive(ctx context.Context, queue chan<- time.Time) {
+	arrivals := g.opts.Profile.Arrivals(g.opts.Seed)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		after, ok := arrivals.Next()
+		if !ok {
+			return
+		}
+		due := g.start.Add(after)
+		if wait := time.Until(due); wait > 0 {
+			timer.Reset(wait)
+			select {
+			case <-ctx.Done():
+				return
+			case <-timer.C:
+			}
+		} else if ctx.Err() != nil {
+			return
+		}
+		g.rec.dueOne()
+		g.rec.lagged(time.Since(due))
+		select {
+		case queue <- due:
+		default:
+			g.rec.drop(1)
+		}
+	}
+}
+
+// drain gives the users time to send what is still queued at the end.
+func (g *Generator) drain(ctx context.Context, queue <-chan time.Time) {
+	grace := time.NewTimer(g.opts.Grace)
+	defer grace.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for len(queue) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-grace.C:
+			return
+		case <-tick.C:
+		}
+	}
 }

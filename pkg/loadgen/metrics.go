@@ -1,180 +1,197 @@
 package loadgen
 
 import (
-	"math"
+	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// classicBuckets of the time histograms, in seconds.
-var classicBuckets = []float64{.005, .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 20, 30, 60}
+// maxRequestNames caps the cardinality of the label request; further names are counted as "other".
+const maxRequestNames = 200
 
-// nativeFactor bounds the width of a native bucket: schema 5, so that a quantile is within about 1 %.
-const nativeFactor = 1.02
+// classicBuckets are the upper bounds in seconds for those who read classic histograms.
+var classicBuckets = []float64{.005, .01, .025, .05, .1, .2, .3, .5, .75, 1, 2, 3, 5, 10, 30, 60}
 
-// metrics are what is exported, and counted for the summary, in one place, so that they agree.
-type metrics struct {
-	runID, scenario string
-
+// A recorder counts results twice: for Prometheus and, exactly alike, for the Summary.
+type recorder struct {
 	requests          *prometheus.CounterVec
 	response, service *prometheus.HistogramVec
-	slowest           *prometheus.GaugeVec
 	users, inFlight   prometheus.Gauge
-	iterations        prometheus.Counter
-	sent, received    prometheus.Counter
+	iterations, due   prometheus.Counter
+	dropped           prometheus.Counter
+	startLag          prometheus.Histogram
 	cpu               prometheus.Gauge
+	sent, received    prometheus.Counter
 
-	mu     sync.Mutex
-	tracks map[trackKey]*track
-	byName map[string]*tally
-	all    *tally
+	byName map[string]*stats
+	order  []*stats
+	lag    latencies
+
+	nDropped, nDue, nIterations, nUsers atomic.Int64
+	answered                            atomic.Int64 // requests that got any answer
+	goneSince                           atomic.Int64 // when the first request since the last answer failed to get one, in Unix nanoseconds; 0: never
 }
 
-type trackKey struct {
-	request, method, status string
-	outcome                 Outcome
+// stats is what is known of the requests of one name.
+type stats struct {
+	name              string
+	response, service latencies
+	requests          atomic.Int64
+	failures          atomic.Int64
+	mu                sync.Mutex
+	reasons           map[Outcome]int64
 }
 
-// track is the resolved children for one combination of labels.
-type track struct {
-	requests          prometheus.Counter
+func newRecorder(opts Options) (*recorder, error) {
+	reg := prometheus.WrapRegistererWith(prometheus.Labels{"run": opts.RunID, "scenario": opts.Scenario.Name}, opts.Registry)
+	r := &recorder{byName: map[string]*stats{}}
+	r.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "loadgen_requests_total",
+		Help: "Requests by their outcome: success, or the reason of the failure."}, []string{"request", "method", "status", "outcome"})
+	r.response = prometheus.NewHistogramVec(histogramOpts("loadgen_response_time_seconds", "Time from when a request was due to the last byte of its answer."), []string{"request", "outcome"})
+	r.service = prometheus.NewHistogramVec(histogramOpts("loadgen_service_time_seconds", "Time from when a request was sent to the last byte of its answer."), []string{"request", "outcome"})
+	r.startLag = prometheus.NewHistogram(histogramOpts("loadgen_start_lag_seconds", "How much later than due the generator itself started iterations."))
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	}
+	r.users = gauge("loadgen_users", "Users that are running.")
+	r.inFlight = gauge("loadgen_in_flight", "Requests that wait for their answer.")
+	r.cpu = gauge("loadgen_cpu_ratio", "Processor time used by the generator's process, of the cores it may use.")
+	r.iterations = counter("loadgen_iterations_total", "Iterations that were started.")
+	r.due = counter("loadgen_due_total", "Iterations that were due; in a closed model those that were started.")
+	r.dropped = counter("loadgen_dropped_total", "Iterations that were due and dropped because the queue was full or the run ended.")
+	r.sent = counter("loadgen_sent_bytes_total", "Bytes of requests.")
+	r.received = counter("loadgen_received_bytes_total", "Bytes of answers.")
+	collectors := []prometheus.Collector{r.requests, r.response, r.service, r.startLag, r.users, r.inFlight, r.cpu, r.iterations, r.due, r.dropped, r.sent, r.received}
+	for _, st := range opts.Scenario.steps() {
+		if s, isNew := r.statsOf(st.Name); isNew {
+			collectors = append(collectors, maxGauge(s))
+		}
+	}
+	for _, c := range collectors {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("loadgen: metrics: %w", err)
+		}
+	}
+	return r, nil
+}
+
+func histogramOpts(name, help string) prometheus.HistogramOpts {
+	return prometheus.HistogramOpts{Name: name, Help: help, Buckets: classicBuckets,
+		NativeHistogramBucketFactor: 1.02, NativeHistogramMaxBucketNumber: 2000}
+}
+
+func maxGauge(s *stats) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "loadgen_response_time_max_seconds",
+		Help: "Longest response time since the start.", ConstLabels: prometheus.Labels{"request": s.name}},
+		func() float64 { return float64(s.response.max.Load()) / 1e9 })
+}
+
+func (r *recorder) statsOf(name string) (s *stats, isNew bool) {
+	if s := r.byName[name]; s != nil {
+		return s, false
+	}
+	key := name
+	if len(r.order) >= maxRequestNames {
+		if name = "other"; r.byName[name] != nil {
+			r.byName[key] = r.byName[name]
+			return r.byName[name], false
+		}
+	}
+	s = &stats{name: name, reasons: map[Outcome]int64{}}
+	r.byName[key], r.byName[name] = s, s
+	r.order = append(r.order, s)
+	return s, true
+}
+
+// A channel is where the results of one step go; its usual children are looked up once.
+type channel struct {
+	stats             *stats
+	method            string
+	status            int // of the usual answer
+	count             prometheus.Counter
 	response, service prometheus.Observer
 }
 
-func newMetrics(registry *prometheus.Registry, runID, scenario string) *metrics {
-	constant := prometheus.Labels{"run": runID, "scenario": scenario}
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: constant})
-	}
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: constant})
-	}
-	times := func(name, help string) *prometheus.HistogramVec {
-		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, ConstLabels: constant,
-			Buckets: classicBuckets, NativeHistogramBucketFactor: nativeFactor, NativeHistogramMaxBucketNumber: 500}, []string{"request", "outcome"})
-	}
-	m := &metrics{
-		runID: runID, scenario: scenario,
-		requests:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "loadgen_requests_total", Help: "Requests that were answered or given up, by outcome.", ConstLabels: constant}, []string{"request", "method", "status", "outcome"}),
-		response:   times("loadgen_response_time_seconds", "Time from the intended start of a request to its last byte."),
-		service:    times("loadgen_service_time_seconds", "Time from the actual start of a request to its last byte."),
-		slowest:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "loadgen_response_time_max_seconds", Help: "Longest response time since the start.", ConstLabels: constant}, []string{"request"}),
-		users:      gauge("loadgen_users", "Users at work."),
-		inFlight:   gauge("loadgen_in_flight", "Requests sent and not yet answered."),
-		iterations: counter("loadgen_iterations_total", "Tasks begun."),
-		sent:       counter("loadgen_sent_bytes_total", "Bytes of request bodies."),
-		received:   counter("loadgen_received_bytes_total", "Bytes of answer bodies."),
-		cpu:        gauge("loadgen_cpu_ratio", "Share of the cores it may use that the generator used since the start."),
-		tracks:     map[trackKey]*track{},
-		byName:     map[string]*tally{},
-		all:        newTally(),
-	}
-	registry.MustRegister(m.requests, m.response, m.service, m.slowest, m.users, m.inFlight, m.iterations, m.sent, m.received, m.cpu)
-	return m
+// channelOf makes the children of a step's success, so that they are there at 0.
+func (r *recorder) channelOf(st Step) channel {
+	s, _ := r.statsOf(st.Name)
+	status := st.expect.wanted()
+	return channel{s, st.Method, status,
+		r.requests.WithLabelValues(s.name, st.Method, strconv.Itoa(status), string(Success)),
+		r.response.WithLabelValues(s.name, string(Success)), r.service.WithLabelValues(s.name, string(Success))}
 }
 
-// prepare makes the series of a success, so that they are there, at 0, when the first scrape comes.
-func (m *metrics) prepare(steps []Step) {
-	for _, s := range steps {
-		m.track(trackKey{s.Name, s.Method, strconv.Itoa(s.expect.wanted()), Success})
-		m.slowest.WithLabelValues(s.Name)
+// record counts one result.
+func (r *recorder) record(c *channel, status int, outcome Outcome, response, service time.Duration) {
+	s := c.stats
+	s.requests.Add(1)
+	s.response.add(response)
+	s.service.add(service)
+	count, onResponse, onService := c.count, c.response, c.service
+	if outcome != Success {
+		s.fail(outcome)
+		onResponse = r.response.WithLabelValues(s.name, string(outcome))
+		onService = r.service.WithLabelValues(s.name, string(outcome))
 	}
-}
-
-func (m *metrics) track(k trackKey) *track {
-	t := m.tracks[k]
-	if t == nil {
-		t = &track{m.requests.WithLabelValues(k.request, k.method, k.status, string(k.outcome)),
-			m.response.WithLabelValues(k.request, string(k.outcome)), m.service.WithLabelValues(k.request, string(k.outcome))}
-		m.tracks[k] = t
+	if outcome != Success || status != c.status {
+		count = r.requests.WithLabelValues(s.name, c.method, statusLabel(status), string(outcome))
 	}
-	if m.byName[k.request] == nil {
-		m.byName[k.request] = newTally()
+	count.Inc()
+	onResponse.Observe(response.Seconds())
+	onService.Observe(service.Seconds())
+}
+
+func (s *stats) fail(outcome Outcome) {
+	s.failures.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reasons[outcome]++
+}
+
+// statusLabel is 0 when there was no answer, and other for what is no HTTP status.
+func statusLabel(status int) string {
+	if status > 599 {
+		return "other"
 	}
-	return t
+	return strconv.Itoa(status)
 }
 
-// record counts one finished request.
-func (m *metrics) record(r Result) {
-	status := ""
-	if r.Status > 0 {
-		status = strconv.Itoa(r.Status)
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t := m.track(trackKey{r.Request, r.Method, status, r.Outcome})
-	t.requests.Inc()
-	t.response.Observe(r.ResponseTime.Seconds())
-	t.service.Observe(r.ServiceTime.Seconds())
-	named := m.byName[r.Request]
-	named.add(r)
-	m.all.add(r)
-	m.slowest.WithLabelValues(r.Request).Set(named.response.max.Seconds())
-}
-
-// A tally counts the requests of one name.
-type tally struct {
-	requests, failures int64
-	reasons            map[Outcome]int64
-	response, service  durations
-}
-
-func newTally() *tally { return &tally{reasons: map[Outcome]int64{}} }
-
-func (t *tally) add(r Result) {
-	t.requests++
-	if r.Outcome != Success {
-		t.failures++
-		t.reasons[r.Outcome]++
-	}
-	t.response.add(r.ResponseTime)
-	t.service.add(r.ServiceTime)
-}
-
-// durations is a histogram with buckets 1/64 of a doubling wide, so that a
-// quantile is within 0.6 %; its size does not grow with the run.
-type durations struct {
-	counts [bucketsPerDoubling * doublings]int64
-	n      int64
-	sum    time.Duration
-	max    time.Duration
-}
-
-const (
-	bucketsPerDoubling = 64
-	doublings          = 36 // from 1 µs to 19 hours
-)
-
-func (d *durations) add(t time.Duration) {
-	i := int(math.Log2(max(float64(t)/float64(time.Microsecond), 1)) * bucketsPerDoubling)
-	d.counts[min(i, len(d.counts)-1)]++
-	d.n++
-	d.sum += t
-	d.max = max(d.max, t)
-}
-
-// quantile is in seconds; NaN when empty.
-func (d *durations) quantile(q float64) float64 {
-	if d.n == 0 {
-		return math.NaN()
-	}
-	rank := int64(math.Ceil(q * float64(d.n)))
-	seen := int64(0)
-	for i, c := range d.counts {
-		if seen += c; seen >= rank && c > 0 {
-			middle := time.Duration(math.Exp2((float64(i)+.5)/bucketsPerDoubling) * float64(time.Microsecond))
-			return min(middle, d.max).Seconds()
+// reached notes whether a request got an answer, for telling that the target is gone.
+// It is true for the first of those that did not.
+func (r *recorder) reached(answered bool) (first bool) {
+	if answered {
+		r.answered.Add(1)
+		if r.goneSince.Load() != 0 {
+			r.goneSince.Store(0)
 		}
+		return false
 	}
-	return d.max.Seconds()
+	return r.goneSince.CompareAndSwap(0, time.Now().UnixNano())
 }
 
-func (d *durations) mean() float64 {
-	if d.n == 0 {
-		return math.NaN()
-	}
-	return d.sum.Seconds() / float64(d.n)
+func (r *recorder) lagged(d time.Duration) {
+	r.lag.add(d)
+	r.startLag.Observe(max(d, 0).Seconds())
+}
+
+func (r *recorder) drop(n int64) {
+	r.nDropped.Add(n)
+	r.dropped.Add(float64(n))
+}
+
+func (r *recorder) dueOne() {
+	r.nDue.Add(1)
+	r.due.Inc()
+}
+
+func (r *recorder) iterate() {
+	r.nIterations.Add(1)
+	r.iterations.Inc()
 }

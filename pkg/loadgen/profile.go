@@ -1,26 +1,35 @@
 package loadgen
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"gopkg.in/yaml.v3"
 
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
-// A Profile is how many users there are, when: stages one after another.
+// A Profile is how much load there is, when: stages one after another. In a
+// closed model they count users, in an open one arrivals per second.
 type Profile struct {
-	Name      string
-	Stages    []Stage
-	SpawnRate float64 // users started per second while ramping up; 0 when stages say it
+	Name        string
+	Stages      []Stage
+	SpawnRate   float64 // users started per second while ramping up; 0 when stages say it
+	Open        bool
+	Poisson     bool // arrivals are random at the stages' rate
+	MaxInFlight int  // users in the pool of an open model; 0: as many as arrive in a second, at least 100
+	MaxQueue    int  // arrivals that may wait for a user of the pool; 0: defaultQueue
 }
 
-// A Stage is a stretch over which the number of users holds or changes linearly.
+// A Stage is a stretch over which the load holds or changes linearly.
 type Stage struct {
-	From, To float64 // users
+	From, To float64 // users, or arrivals per second
 	Duration time.Duration
 	Scored   bool
 }
@@ -53,13 +62,24 @@ func (p Profile) UsersAt(t time.Duration) int {
 	return 0
 }
 
+// MaxRate is the highest arrival rate, per second.
+func (p Profile) MaxRate() float64 {
+	most := 0.0
+	for _, s := range p.Stages {
+		most = max(most, s.From, s.To)
+	}
+	return most
+}
+
 // Scale is the profile f times as long; its users are spawned faster or slower to match.
 func (p Profile) Scale(f float64) Profile {
 	p.Stages = slices.Clone(p.Stages)
 	for i := range p.Stages {
 		p.Stages[i].Duration = time.Duration(float64(p.Stages[i].Duration) * f)
 	}
-	p.SpawnRate /= f
+	if f > 0 {
+		p.SpawnRate /= f
+	}
 	return p
 }
 
@@ -68,7 +88,7 @@ func (p Profile) RunStages(start time.Time) []run.Stage {
 	var stages []run.Stage
 	for _, s := range p.Stages {
 		end := start.Add(s.Duration)
-		stages = append(stages, run.Stage{Window: run.Window{Start: start, End: end}, From: s.From, To: s.To, Scored: s.Scored})
+		stages = append(stages, run.Stage{Window: run.Window{Start: start, End: end}, From: s.From, To: s.To, Open: p.Open, Scored: s.Scored})
 		start = end
 	}
 	return stages
@@ -95,17 +115,84 @@ type profilesFile struct {
 }
 
 type profileFile struct {
-	Users     int                 `yaml:"users"`
-	SpawnRate float64             `yaml:"spawn_rate"`
-	Duration  strictyaml.Duration `yaml:"duration"`
-	Stages    []stageFile         `yaml:"stages"`
+	Users       int                 `yaml:"users"`
+	SpawnRate   float64             `yaml:"spawn_rate"`
+	Duration    strictyaml.Duration `yaml:"duration"`
+	Stages      []stageFile         `yaml:"stages"`
+	Arrival     *arrivalFile        `yaml:"arrival_rate"`
+	Over        strictyaml.Duration `yaml:"over"`
+	Each        strictyaml.Duration `yaml:"each"`
+	Arrivals    string              `yaml:"arrivals"`
+	MaxInFlight int                 `yaml:"max_in_flight"`
+	MaxQueue    int                 `yaml:"max_queue"`
 }
 
 type stageFile struct {
-	To     *int                `yaml:"to"`
+	To     *level              `yaml:"to"`
 	Over   strictyaml.Duration `yaml:"over"`
 	Hold   strictyaml.Duration `yaml:"hold"`
 	Scored *bool               `yaml:"scored"`
+}
+
+// A level is a number of users (100), or an arrival rate (100/s).
+type level struct {
+	value float64
+	rate  bool
+}
+
+// UnmarshalYAML reads a number of users or a rate.
+func (l *level) UnmarshalYAML(n *yaml.Node) error {
+	number, unit, isRate := strings.Cut(n.Value, "/")
+	per := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || v < 0 || v > 1e7 || n.Kind != yaml.ScalarNode || isRate && per == 0 {
+		return fmt.Errorf("want users such as 100, or an arrival rate such as 100/s, got %q", n.Value)
+	}
+	if !isRate && v != math.Trunc(v) {
+		return fmt.Errorf("want a whole number of users, got %q", n.Value)
+	}
+	*l = level{v, isRate}
+	if isRate {
+		l.value /= per
+	}
+	return nil
+}
+
+// An arrivalFile is one rate, or {from: 100/s, to: 1200/s} with steps or not.
+type arrivalFile struct {
+	from, to level
+	steps    int
+}
+
+// UnmarshalYAML reads one rate or a range of them.
+func (a *arrivalFile) UnmarshalYAML(n *yaml.Node) error {
+	const want = "want a rate such as 100/s, or {from: 100/s, to: 2000/s} with or without steps: 12"
+	if n.Kind == yaml.ScalarNode {
+		err := a.from.UnmarshalYAML(n)
+		a.to = a.from
+		if err == nil && (!a.from.rate || a.from.value <= 0) {
+			return errors.New(want)
+		}
+		return err
+	}
+	var form struct {
+		From  level `yaml:"from"`
+		To    level `yaml:"to"`
+		Steps *int  `yaml:"steps"`
+	}
+	if err := n.Decode(&form); err != nil {
+		return err
+	}
+	a.from, a.to = form.From, form.To
+	if form.Steps != nil {
+		if a.steps = *form.Steps; a.steps < 2 {
+			return fmt.Errorf("steps must be at least 2, got %d", a.steps)
+		}
+	}
+	if !a.from.rate || !a.to.rate || a.from.value+a.to.value <= 0 {
+		return errors.New(want)
+	}
+	return nil
 }
 
 // Profiles are the profiles of one file, by name.
@@ -144,17 +231,52 @@ func (ps Profiles) Get(name string) (Profile, error) {
 }
 
 func (f profileFile) build(at strictyaml.Path, ps *strictyaml.Problems) Profile {
-	if len(f.Stages) > 0 {
-		if f.Users != 0 || f.SpawnRate != 0 || f.Duration != 0 {
-			ps.Addf(at, "give stages, or users with spawn_rate and duration, not both")
-		}
-		return Profile{Stages: buildStages(f.Stages, at.Field("stages"), ps)}
+	if n := count(len(f.Stages) > 0, f.Arrival != nil, f.Users != 0 || f.SpawnRate != 0); n > 1 {
+		ps.Addf(at, "give one of stages, arrival_rate, and users with spawn_rate")
 	}
-	if f.Users < 1 {
-		ps.Addf(at.Field("users"), "must be at least 1, got %d", f.Users)
+	p := Profile{MaxInFlight: f.MaxInFlight, MaxQueue: f.MaxQueue, Poisson: f.Arrivals == "poisson"}
+	switch {
+	case len(f.Stages) > 0:
+		p.Stages, p.Open = buildStages(f.Stages, at.Field("stages"), ps)
+	case f.Arrival != nil:
+		p.Stages, p.Open = f.buildArrivals(at, ps), true
+	default:
+		p.Stages, p.SpawnRate = f.buildUsers(at, ps), f.SpawnRate
 	}
-	if f.SpawnRate <= 0 {
+	f.checkRest(p, at, ps)
+	return p
+}
+
+// checkRest finds keys that do nothing in this form of profile.
+func (f profileFile) checkRest(p Profile, at strictyaml.Path, ps *strictyaml.Problems) {
+	if f.Arrivals != "" && f.Arrivals != "poisson" && f.Arrivals != "regular" {
+		ps.Addf(at.Field("arrivals"), "want regular or poisson, got %q", f.Arrivals)
+	}
+	if !p.Open && (f.Arrivals != "" || f.MaxInFlight != 0 || f.MaxQueue != 0) {
+		ps.Addf(at, "arrivals, max_in_flight and max_queue belong to an arrival rate, not to users")
+	}
+	if f.MaxInFlight < 0 || f.MaxQueue < 0 {
+		ps.Addf(at, "max_in_flight and max_queue must not be negative")
+	}
+	if f.Arrival == nil && (f.Over != 0 || f.Each != 0) {
+		ps.Addf(at, "over and each belong to an arrival_rate with from and to")
+	}
+	if len(f.Stages) > 0 && f.Duration != 0 {
+		ps.Addf(at.Field("duration"), "stages say how long they are")
+	}
+}
+
+// maxUsers is more than one generator can run.
+const maxUsers = 1_000_000
+
+func (f profileFile) buildUsers(at strictyaml.Path, ps *strictyaml.Problems) []Stage {
+	if f.Users < 1 || f.Users > maxUsers {
+		ps.Addf(at.Field("users"), "must be between 1 and %d, got %d", maxUsers, f.Users)
+		return nil
+	}
+	if !(f.SpawnRate > 0) {
 		ps.Addf(at.Field("spawn_rate"), "must be above 0 users per second, got %v", f.SpawnRate)
+		return nil
 	}
 	ramp := time.Duration(float64(f.Users) / f.SpawnRate * float64(time.Second))
 	hold := time.Duration(f.Duration) - ramp
@@ -162,28 +284,70 @@ func (f profileFile) build(at strictyaml.Path, ps *strictyaml.Problems) Profile 
 		ps.Addf(at.Field("duration"), "must be longer than the %s in which %d users are spawned at %v per second, got %s", ramp, f.Users, f.SpawnRate, time.Duration(f.Duration))
 	}
 	users := float64(f.Users)
-	return Profile{SpawnRate: f.SpawnRate, Stages: []Stage{{0, users, ramp, false}, {users, users, hold, true}}}
+	return []Stage{{0, users, ramp, false}, {users, users, hold, true}}
 }
 
-func buildStages(files []stageFile, at strictyaml.Path, ps *strictyaml.Problems) []Stage {
+func (f profileFile) buildArrivals(at strictyaml.Path, ps *strictyaml.Problems) []Stage {
+	from, to, steps := f.Arrival.from.value, f.Arrival.to.value, f.Arrival.steps
+	length, name := f.Duration, "duration"
+	switch {
+	case steps > 0:
+		length, name = f.Each, "each"
+	case from != to:
+		length, name = f.Over, "over"
+	}
+	if length <= 0 {
+		ps.Addf(at.Field(name), "must be above 0")
+	}
+	for _, other := range []struct {
+		name string
+		d    strictyaml.Duration
+	}{{"duration", f.Duration}, {"over", f.Over}, {"each", f.Each}} {
+		if other.name != name && other.d != 0 {
+			ps.Addf(at.Field(other.name), "this form of arrival_rate takes %s alone", name)
+		}
+	}
+	if steps == 0 {
+		return []Stage{{from, to, time.Duration(length), true}}
+	}
 	var stages []Stage
-	users := 0.0
+	for i := range min(steps, 1000) {
+		rate := from + (to-from)*float64(i)/float64(steps-1)
+		stages = append(stages, Stage{rate, rate, time.Duration(length), true})
+	}
+	return stages
+}
+
+func buildStages(files []stageFile, at strictyaml.Path, ps *strictyaml.Problems) (stages []Stage, open bool) {
+	now := 0.0
+	rates, users := 0, 0
 	for i, f := range files {
 		at := at.Index(i)
-		s := Stage{From: users, To: users}
+		s := Stage{From: now, To: now}
 		switch {
-		case f.To != nil && f.Over > 0 && f.Hold == 0 && *f.To >= 0:
-			s.To, s.Duration = float64(*f.To), time.Duration(f.Over)
+		case f.To != nil && f.Over > 0 && f.Hold == 0:
+			s.To, s.Duration = f.To.value, time.Duration(f.Over)
+			if f.To.rate {
+				rates++
+			} else {
+				users++
+			}
 		case f.To == nil && f.Over == 0 && f.Hold > 0:
 			s.Duration, s.Scored = time.Duration(f.Hold), true
 		default:
-			ps.Addf(at, "want {to: users, over: duration} or {hold: duration}")
+			ps.Addf(at, "want {to: users or rate, over: duration} or {hold: duration}")
 		}
 		if f.Scored != nil {
 			s.Scored = *f.Scored
 		}
-		users = s.To
+		now = s.To
 		stages = append(stages, s)
 	}
-	return stages
+	if rates > 0 && users > 0 {
+		ps.Addf(at, "count users (100) or arrivals (100/s) in all stages, not both")
+	}
+	if rates+users == 0 {
+		ps.Addf(at, "no stage says where to go: want {to: users or rate, over: duration}")
+	}
+	return stages, rates > 0
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ type Step struct {
 	Name    string
 	Method  string
 	expect  expectation
-	extract map[string]string // variable → gjson path
+	extract map[string]extraction // by variable
 	path    template
 	headers []header
 	body    template
@@ -126,7 +127,7 @@ type dataFile struct {
 
 type userFile struct {
 	Name    string            `yaml:"name"`
-	Weight  float64           `yaml:"weight"`
+	Weight  *float64          `yaml:"weight"`
 	Think   Think             `yaml:"think"`
 	Headers map[string]string `yaml:"headers"`
 	Start   []stepFile        `yaml:"start"`
@@ -135,18 +136,19 @@ type userFile struct {
 
 type taskFile struct {
 	stepFile `yaml:",inline"`
-	Weight   float64    `yaml:"weight"`
+	Weight   *float64   `yaml:"weight"`
 	Steps    []stepFile `yaml:"steps"`
 }
 
 type stepFile struct {
-	Name    string            `yaml:"name"`
-	Request string            `yaml:"request"`
-	Headers map[string]string `yaml:"headers"`
-	JSON    *yaml.Node        `yaml:"json"`
-	Body    *string           `yaml:"body"`
-	Expect  expectation       `yaml:"expect"`
-	Extract map[string]string `yaml:"extract"`
+	Name    string                `yaml:"name"`
+	Request string                `yaml:"request"`
+	Headers map[string]string     `yaml:"headers"`
+	JSON    *yaml.Node            `yaml:"json"`
+	Form    map[string]string     `yaml:"form"`
+	Body    *string               `yaml:"body"`
+	Expect  expectation           `yaml:"expect"`
+	Extract map[string]extraction `yaml:"extract"`
 }
 
 // ParseScenario reads a scenario file; its data files lie beside dir, the
@@ -204,8 +206,13 @@ func (u userFile) build(at strictyaml.Path, known names, ps *strictyaml.Problems
 	for i, st := range u.Start {
 		user.Start = append(user.Start, st.build(at.Field("start").Index(i), u.Headers, known, ps))
 	}
+	seen := map[string]bool{}
 	for i, t := range u.Tasks {
 		at := at.Field("tasks").Index(i)
+		if t.Name != "" && seen[t.Name] {
+			ps.Addf(at.Field("name"), "another task is already called %q", t.Name)
+		}
+		seen[t.Name] = true
 		task := Task{Name: t.Name, Weight: weightOr1(t.Weight, at, ps)}
 		if t.Steps == nil {
 			task.Steps = []Step{t.stepFile.build(at, u.Headers, known, ps)}
@@ -231,14 +238,14 @@ func (u userFile) allSteps() []stepFile {
 	return steps
 }
 
-func weightOr1(w float64, at strictyaml.Path, ps *strictyaml.Problems) float64 {
-	if w < 0 || math.IsNaN(w) || math.IsInf(w, 0) {
-		ps.Addf(at.Field("weight"), "must not be negative, got %v", w)
-	}
-	if w == 0 {
+func weightOr1(w *float64, at strictyaml.Path, ps *strictyaml.Problems) float64 {
+	if w == nil {
 		return 1
 	}
-	return w
+	if !(*w > 0) || math.IsInf(*w, 0) {
+		ps.Addf(at.Field("weight"), "must be above 0, got %v", *w)
+	}
+	return *w
 }
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
@@ -252,19 +259,27 @@ func (f stepFile) build(at strictyaml.Path, common map[string]string, known name
 		ps.Addf(at.Field("request"), "want a method and a path such as GET /api/v1/agents, got %q", f.Request)
 	}
 	s := Step{Name: f.Name, Method: method, expect: f.Expect, extract: f.Extract}
-	compileAt := func(at strictyaml.Path, text string) template {
-		t, err := compile(text, known, plain)
+	s.expect.contains = []byte(f.Expect.Contains)
+	compileAt := func(at strictyaml.Path, text string, in quoting) template {
+		t, err := compile(text, known, in)
 		if err != nil {
 			ps.Addf(at, "%v", err)
 		}
 		return t
 	}
-	s.path = compileAt(at.Field("request"), path)
-	if f.JSON != nil && f.Body != nil {
-		ps.Addf(at.Field("body"), "give json or body, not both")
+	s.path = compileAt(at.Field("request"), path, insideURL)
+	if bodies := count(f.JSON != nil, f.Form != nil, f.Body != nil); bodies > 1 {
+		ps.Addf(at, "give one of json, form and body, not several")
+	}
+	for i, name := range slices.Sorted(mapKeys(f.Form)) {
+		if i > 0 {
+			s.body = append(s.body, part{literal: "&"})
+		}
+		s.body = append(append(s.body, part{literal: url.QueryEscape(name) + "="}), compileAt(at.Field("form").Field(name), f.Form[name], insideURL)...)
+		s.kind = "application/x-www-form-urlencoded"
 	}
 	if f.Body != nil {
-		s.body = compileAt(at.Field("body"), *f.Body)
+		s.body = compileAt(at.Field("body"), *f.Body, plain)
 	}
 	if f.JSON != nil {
 		t, err := compileJSON(f.JSON, known)
@@ -278,10 +293,19 @@ func (f stepFile) build(at strictyaml.Path, common map[string]string, known name
 		at      strictyaml.Path
 	}{{common, at}, {f.Headers, at.Field("headers")}} {
 		for _, name := range slices.Sorted(mapKeys(from.headers)) {
-			s.headers = append(s.headers, header{name, compileAt(from.at, from.headers[name])})
+			s.headers = append(s.headers, header{name, compileAt(from.at, from.headers[name], insideHeader)})
 		}
 	}
 	return s
+}
+
+func count(conditions ...bool) (n int) {
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
 }
 
 func mapKeys[V any](m map[string]V) func(func(string) bool) {

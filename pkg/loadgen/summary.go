@@ -3,40 +3,16 @@ package loadgen
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
-// A Summary is what the generator itself counted; times are in seconds.
-type Summary struct {
-	Run               string           `json:"run"`
-	Scenario          string           `json:"scenario"`
-	Profile           string           `json:"profile"`
-	DurationSeconds   float64          `json:"duration_seconds"`
-	Requests          int64            `json:"requests"`
-	Failures          int64            `json:"failures"`
-	RequestsPerSecond float64          `json:"requests_per_second"`
-	ResponseTime      *Times           `json:"response_time"`
-	ServiceTime       *Times           `json:"service_time"`
-	ByRequest         []RequestSummary `json:"by_request"`
-	Validity          run.Generator    `json:"validity"`
-}
-
-// A RequestSummary is the summary of one request name.
-type RequestSummary struct {
-	Request           string            `json:"request"`
-	Requests          int64             `json:"requests"`
-	Failures          int64             `json:"failures"`
-	RequestsPerSecond float64           `json:"requests_per_second"`
-	ResponseTime      *Times            `json:"response_time"`
-	ServiceTime       *Times            `json:"service_time"`
-	Reasons           map[Outcome]int64 `json:"reasons,omitempty"`
-}
-
-// Times sums up times, in seconds; quantiles are within 0.6 %.
+// Times are latencies in seconds. Quantiles are within [QuantileError] of the exact ones.
 type Times struct {
 	P50  float64 `json:"p50"`
 	P95  float64 `json:"p95"`
@@ -46,89 +22,143 @@ type Times struct {
 	Mean float64 `json:"mean"`
 }
 
-// Summary is what has been counted so far.
-func (g *Generator) Summary() Summary {
-	validity := g.Validity()
-	m := g.metrics
-	g.mu.Lock()
-	end := g.ended
-	if end.IsZero() {
-		end = time.Now()
-	}
-	seconds := end.Sub(g.started).Seconds()
-	g.mu.Unlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := m.all.summary("", seconds)
+// Totals are exact counts of requests, and their latencies.
+type Totals struct {
+	Requests          int64   `json:"requests"`
+	Failures          int64   `json:"failures"`
+	RequestsPerSecond float64 `json:"requests_per_second"`
+	ResponseTime      Times   `json:"response_time"`
+	ServiceTime       Times   `json:"service_time"`
+}
+
+// RequestTotals are the totals of the requests of one name.
+type RequestTotals struct {
+	Request string `json:"request"`
+	Totals
+	Reasons map[Outcome]int64 `json:"reasons,omitempty"` // failures by reason
+}
+
+// A Summary is what a generator did. Its counts equal its metrics exactly.
+type Summary struct {
+	Totals
+	ByRequest  []RequestTotals `json:"by_request"`
+	Iterations int64           `json:"iterations"`
+	Due        int64           `json:"due"`
+	Dropped    int64           `json:"dropped"`
+	CutOff     int64           `json:"cut_off,omitempty"` // requests that a hard stop ended; in no other count
+	Validity   run.Generator   `json:"validity"`
+	Window     run.Window      `json:"window"` // from the start of the load to its end
+}
+
+func (g *Generator) summary(end time.Time) Summary {
 	s := Summary{
-		Run: m.runID, Scenario: m.scenario, Profile: g.opts.Profile.Name, DurationSeconds: seconds,
-		Requests: all.Requests, Failures: all.Failures, RequestsPerSecond: all.RequestsPerSecond,
-		ResponseTime: all.ResponseTime, ServiceTime: all.ServiceTime, Validity: validity,
+		Iterations: g.rec.nIterations.Load(), Due: g.rec.nDue.Load(), Dropped: g.rec.nDropped.Load(), CutOff: g.cutOff.Load(),
+		Window: run.Window{Start: g.start, End: end},
 	}
-	for _, name := range g.opts.Scenario.Requests() {
-		s.ByRequest = append(s.ByRequest, m.byName[name].summary(name, seconds))
+	seconds := max(s.Window.Duration().Seconds(), 1e-9)
+	var response, service latencies
+	for _, st := range g.rec.order {
+		r := RequestTotals{Request: st.name, Totals: Totals{Requests: st.requests.Load(), Failures: st.failures.Load(),
+			ResponseTime: st.response.times(), ServiceTime: st.service.times()}}
+		r.RequestsPerSecond = float64(r.Requests) / seconds
+		st.mu.Lock()
+		r.Reasons = maps.Clone(st.reasons)
+		st.mu.Unlock()
+		s.ByRequest = append(s.ByRequest, r)
+		s.Requests += r.Requests
+		s.Failures += r.Failures
+		response.merge(&st.response)
+		service.merge(&st.service)
 	}
+	s.RequestsPerSecond = float64(s.Requests) / seconds
+	s.ResponseTime, s.ServiceTime = response.times(), service.times()
+	s.Validity = g.validity(s)
 	return s
 }
 
-func (t *tally) summary(name string, seconds float64) RequestSummary {
-	return RequestSummary{name, t.requests, t.failures, float64(t.requests) / seconds, t.response.times(), t.service.times(), mapsClone(t.reasons)}
-}
+// The bounds within which a generator is valid (METHODS 1).
+const (
+	maxLagSeconds = 0.010 // p99 of the start lag,
+	maxLagRatio   = 0.01  // or this share of the median response time
+	maxCPU        = 0.80
+	maxShortfall  = 0.02
+)
 
-func mapsClone(m map[Outcome]int64) map[Outcome]int64 {
-	out := map[Outcome]int64{}
-	for k, v := range m {
-		out[k] = v
+func (g *Generator) validity(s Summary) run.Generator {
+	v := run.Generator{Segment: 1, CPU: g.meanCPU()}
+	if lag := g.rec.lag.quantile(0.99); lag >= max(maxLagSeconds, maxLagRatio*s.ResponseTime.P50) {
+		v.Reasons = append(v.Reasons, fmt.Sprintf("start lag p99 was %.1f ms, must be below %.0f ms", lag*1e3, maxLagSeconds*1e3))
 	}
-	return out
-}
-
-// times is nil when nothing was measured.
-func (d *durations) times() *Times {
-	if d.n == 0 {
-		return nil
+	if v.CPU >= maxCPU {
+		v.Reasons = append(v.Reasons, fmt.Sprintf("the generator used %.0f%% of its cores, must be below %.0f%%", v.CPU*100, maxCPU*100))
 	}
-	return &Times{d.quantile(.5), d.quantile(.95), d.quantile(.99), d.quantile(.999), d.max.Seconds(), d.mean()}
+	if s.Dropped > 0 {
+		v.Reasons = append(v.Reasons, fmt.Sprintf("%d of %d due iterations were dropped", s.Dropped, s.Due))
+	}
+	if short := float64(s.Due-s.Iterations) / max(float64(s.Due), 1); short >= maxShortfall {
+		v.Reasons = append(v.Reasons, fmt.Sprintf("%.1f%% of the offered iterations were not started, must be below %.0f%%", short*100, maxShortfall*100))
+	}
+	v.Valid = len(v.Reasons) == 0
+	return v
 }
 
-// Progress is the state of a test for a line on a terminal.
+// WriteTable writes the totals by request, as Locust does. Times are in milliseconds.
+func (s Summary) WriteTable(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	row := func(name string, r Totals) {
+		share := 100 * float64(r.Failures) / max(float64(r.Requests), 1)
+		fmt.Fprintf(t, "%s\t%d\t%d (%.2f%%)\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", name, r.Requests, r.Failures, share, r.RequestsPerSecond,
+			r.ResponseTime.Mean*1e3, r.ResponseTime.P50*1e3, r.ResponseTime.P95*1e3, r.ResponseTime.P99*1e3, r.ResponseTime.Max*1e3)
+	}
+	fmt.Fprintln(t, "request\trequests\tfailures\treq/s\tmean ms\tp50\tp95\tp99\tmax\t")
+	for _, r := range s.ByRequest {
+		row(r.Request, r.Totals)
+	}
+	row("all", s.Totals)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, r := range s.ByRequest {
+		var reasons []string
+		for _, reason := range slices.Sorted(maps.Keys(r.Reasons)) {
+			reasons = append(reasons, fmt.Sprintf("%s %d", reason, r.Reasons[reason]))
+		}
+		if len(reasons) > 0 {
+			if _, err := fmt.Fprintf(w, "failures of %s: %s\n", r.Request, strings.Join(reasons, ", ")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Progress is how far a run is, for a live line. Latencies are in seconds.
 type Progress struct {
 	Elapsed, Total     time.Duration
 	Users              int
 	Requests, Failures int64
-	P50, P95, P99      float64 // seconds
+	RequestsPerSecond  float64 // over the last second
+	P50, P95, P99      float64 // response time since the start
 }
 
-// Progress tells how far the test is.
+// String is the live line.
+func (p Progress) String() string {
+	return fmt.Sprintf("%s/%s  %d users  %.0f req/s  %d requests, %d failures  p50 %.0f ms, p95 %.0f ms, p99 %.0f ms",
+		p.Elapsed.Round(time.Second), p.Total.Round(time.Second), p.Users, p.RequestsPerSecond, p.Requests, p.Failures, p.P50*1e3, p.P95*1e3, p.P99*1e3)
+}
+
+// Progress tells how far the run is; safe to call at any time.
 func (g *Generator) Progress() Progress {
-	p := Progress{Total: g.opts.Profile.Duration(), Users: g.count()}
-	g.mu.Lock()
-	if !g.started.IsZero() {
-		p.Elapsed = time.Since(g.started)
+	p := Progress{Total: g.opts.Profile.Duration(), Users: int(g.rec.nUsers.Load()), RequestsPerSecond: float64(g.lastRate.Load())}
+	if start := g.startNano.Load(); start != 0 {
+		p.Elapsed = time.Since(time.Unix(0, start))
 	}
-	g.mu.Unlock()
-	m := g.metrics
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	p.Requests, p.Failures = m.all.requests, m.all.failures
-	p.P50, p.P95, p.P99 = m.all.response.quantile(.5), m.all.response.quantile(.95), m.all.response.quantile(.99)
+	var response latencies
+	for _, st := range g.rec.order {
+		p.Requests += st.requests.Load()
+		p.Failures += st.failures.Load()
+		response.merge(&st.response)
+	}
+	p.P50, p.P95, p.P99 = response.quantile(0.5), response.quantile(0.95), response.quantile(0.99)
 	return p
 }
-
-// WriteTable writes the summary as a table by request name.
-func (s Summary) WriteTable(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "request\trequests\tfailures\treq/s\tp50\tp95\tp99\tmax\t")
-	rows := append(slices.Clone(s.ByRequest), RequestSummary{"all", s.Requests, s.Failures, s.RequestsPerSecond, s.ResponseTime, s.ServiceTime, nil})
-	for _, r := range rows {
-		t := r.ResponseTime
-		if t == nil {
-			fmt.Fprintf(tw, "%s\t0\t0\t–\t–\t–\t–\t–\t\n", r.Request)
-			continue
-		}
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%.1f\t%s\t%s\t%s\t%s\t\n", r.Request, r.Requests, r.Failures, r.RequestsPerSecond, ms(t.P50), ms(t.P95), ms(t.P99), ms(t.Max))
-	}
-	return tw.Flush()
-}
-
-func ms(seconds float64) string { return fmt.Sprintf("%.0f ms", seconds*1000) }

@@ -24,6 +24,7 @@ type scope struct {
 	vars map[string]value
 	data *dataPicks
 	rng  *rand.Rand
+	body []byte // memory for rendering a body
 }
 
 // A template is text with ${…} in it, compiled once.
@@ -39,10 +40,21 @@ type part struct {
 type quoting int
 
 const (
-	plain      quoting = iota // as it is
-	insideJSON                // escaped, between the quotes of a JSON string
-	wholeJSON                 // a JSON value of its own: a number stays one
+	plain        quoting = iota // as it is
+	insideJSON                  // escaped, between the quotes of a JSON string
+	wholeJSON                   // a JSON value of its own: a number stays one
+	insideURL                   // percent-encoded, all but what needs no encoding anywhere
+	insideHeader                // without control characters, which would end the header
 )
+
+func (t template) isStatic() bool {
+	for _, p := range t {
+		if p.eval != nil {
+			return false
+		}
+	}
+	return true
+}
 
 // append adds the template's text to dst; false when a variable in it isn't set yet.
 func (t template) append(dst []byte, s *scope) ([]byte, bool) {
@@ -61,11 +73,36 @@ func (t template) append(dst []byte, s *scope) ([]byte, bool) {
 			dst = append(dst, quoted[1:len(quoted)-1]...)
 		case p.in == wholeJSON && !v.number:
 			dst = append(dst, quoteJSON(v.text)...)
+		case p.in == insideURL:
+			dst = appendEscaped(dst, v.text)
+		case p.in == insideHeader:
+			dst = appendVisible(dst, v.text)
 		default:
 			dst = append(dst, v.text...)
 		}
 	}
 	return dst, true
+}
+
+func appendEscaped(dst []byte, text string) []byte {
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~" // RFC 3986, 2.3
+	for i := range len(text) {
+		if c := text[i]; strings.IndexByte(unreserved, c) >= 0 {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '%', "0123456789ABCDEF"[c>>4], "0123456789ABCDEF"[c&15])
+		}
+	}
+	return dst
+}
+
+func appendVisible(dst []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c >= ' ' && c != 0x7f || c == '\t' {
+			dst = append(dst, c)
+		}
+	}
+	return dst
 }
 
 func quoteJSON(text string) []byte {
@@ -124,7 +161,11 @@ func compileExpr(expr string, known names) (func(*scope) (value, bool), error) {
 		return compileCall(m[1], m[2])
 	}
 	if name, ok := strings.CutPrefix(expr, "env."); ok {
+		name, standard, hasDefault := cutDefault(name)
 		text, set := os.LookupEnv(name)
+		if !set && hasDefault {
+			text, set = standard, true
+		}
 		if !set {
 			return nil, fmt.Errorf("${%s}: the environment variable %s is not set", expr, name)
 		}
@@ -144,6 +185,16 @@ func compileExpr(expr string, known names) (func(*scope) (value, bool), error) {
 		return func(s *scope) (value, bool) { v, ok := s.vars[expr]; return v, ok }, nil
 	}
 	return nil, fmt.Errorf("${%s}: neither extracted by a step nor a data set; functions are randInt(a, b), oneOf('a', 'b', …), uuid(), and env.NAME", expr)
+}
+
+var defaultForm = regexp.MustCompile(`^(\w+)\s*\|\s*default\('([^']*)'\)$`)
+
+// cutDefault splits NAME | default('text').
+func cutDefault(expr string) (name, standard string, found bool) {
+	if m := defaultForm.FindStringSubmatch(expr); m != nil {
+		return m[1], m[2], true
+	}
+	return expr, "", false
 }
 
 func always(v value) func(*scope) (value, bool) {

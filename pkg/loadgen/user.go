@@ -5,192 +5,429 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
-	"slices"
+	"net/url"
+	"sort"
+	"strconv"
 	"time"
 
 	"github.com/tidwall/gjson"
 )
 
-// maxBody is the longest answer that is read.
-const maxBody = 64 << 20
-
-// A virtualUser does the tasks of its kind, one after another.
-type virtualUser struct {
-	g      *Generator
-	kind   User
-	tasks  []float64 // weights, cumulative
-	scope  scope
-	client *http.Client
-	buf    bytes.Buffer
-	text   []byte
+// A kind is a User of the scenario, ready to be run.
+type kind struct {
+	weight float64
+	think  Think
+	start  []request
+	tasks  []task
+	total  float64 // of the tasks' weights
 }
 
-func newVirtualUser(g *Generator, n int) *virtualUser {
-	rng := newRand(g.opts.Seed, n)
-	jar, err := cookiejar.New(nil)
-	if err != nil { // can't be without options
-		jar = nil
+type task struct {
+	upTo  float64 // cumulative weight
+	steps []request
+}
+
+// A request is a Step, ready to be sent.
+type request struct {
+	Step
+	channel
+	target *url.URL
+	host   string
+	prefix string // path of the target
+	static []byte // the whole request, when it never changes
+}
+
+func newKind(u User, target *url.URL, rec *recorder) kind {
+	k := kind{weight: u.Weight, think: u.Think, start: newRequests(u.Start, target, rec)}
+	for _, t := range u.Tasks {
+		k.total += t.Weight
+		k.tasks = append(k.tasks, task{k.total, newRequests(t.Steps, target, rec)})
 	}
-	u := &virtualUser{g: g, kind: g.opts.Scenario.Users[pick(g.weights, rng)], client: &http.Client{Transport: newTransport(), Jar: jar, Timeout: g.opts.Timeout}}
-	u.scope = scope{map[string]value{}, &dataPicks{sets: g.opts.Scenario.data, user: n, picked: map[string]int{}}, rng}
-	sum := 0.0
-	for _, t := range u.kind.Tasks {
-		sum += t.Weight
-		u.tasks = append(u.tasks, sum)
+	return k
+}
+
+func newRequests(steps []Step, target *url.URL, rec *recorder) []request {
+	requests := make([]request, len(steps))
+	for i, st := range steps {
+		r := request{Step: st, channel: rec.channelOf(st), target: target, host: target.Host, prefix: trimSlash(target.EscapedPath())}
+		if st.isStatic() {
+			r.static, _ = r.render(nil, &scope{}, nil)
+		}
+		requests[i] = r
+	}
+	return requests
+}
+
+func trimSlash(path string) string {
+	if n := len(path); n > 0 && path[n-1] == '/' {
+		return path[:n-1]
+	}
+	return path
+}
+
+func (st Step) isStatic() bool {
+	static := st.path.isStatic() && st.body.isStatic()
+	for _, h := range st.headers {
+		static = static && h.value.isStatic()
+	}
+	return static
+}
+
+// render writes the request; false when a variable of its path or body isn't set yet.
+// A header whose variable isn't set is left out.
+func (r *request) render(dst []byte, s *scope, cookies []*http.Cookie) ([]byte, bool) {
+	dst = append(dst, r.Method...)
+	dst = append(dst, ' ')
+	dst = append(dst, r.prefix...)
+	dst, ok := r.path.append(dst, s)
+	if !ok {
+		return dst, false
+	}
+	dst = append(dst, " HTTP/1.1\r\nHost: "...)
+	dst = append(dst, r.host...)
+	dst = append(dst, "\r\nUser-Agent: plumbline\r\n"...)
+	for _, h := range r.headers {
+		mark := len(dst)
+		dst = append(append(dst, h.name...), ": "...)
+		if dst, ok = h.value.append(dst, s); !ok {
+			dst = dst[:mark]
+			continue
+		}
+		dst = append(dst, "\r\n"...)
+	}
+	for i, c := range cookies {
+		dst = append(dst, [...]string{"Cookie: ", "; "}[min(i, 1)]...)
+		dst = append(append(append(dst, c.Name...), '='), c.Value...)
+	}
+	if len(cookies) > 0 {
+		dst = append(dst, "\r\n"...)
+	}
+	if r.kind != "" {
+		dst = append(append(append(dst, "Content-Type: "...), r.kind...), "\r\n"...)
+	}
+	return r.renderBody(dst, s)
+}
+
+func (r *request) renderBody(dst []byte, s *scope) ([]byte, bool) {
+	if len(r.body) == 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions) {
+		return append(dst, "\r\n"...), true
+	}
+	body, ok := r.body.append(s.body[:0], s)
+	s.body = body
+	dst = append(dst, "Content-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	dst = append(dst, "\r\n\r\n"...)
+	return append(dst, body...), ok
+}
+
+// A user does tasks, over a connection of its own.
+type user struct {
+	g      *Generator
+	id     int
+	kind   *kind
+	rng    *rand.Rand
+	scope  scope
+	conn   *conn
+	hard   context.Context
+	answer answer
+	buf    []byte
+	jar    *cookiejar.Jar // nil before the first cookie
+	timer  *time.Timer
+}
+
+func (g *Generator) newUser(id int, hard context.Context) *user {
+	u := &user{g: g, id: id, hard: hard, rng: rand.New(rand.NewPCG(g.opts.Seed, uint64(id))), conn: &conn{dialer: g.dialer}}
+	u.kind = g.pickKind(id)
+	u.scope = scope{vars: map[string]value{}, rng: u.rng,
+		data: &dataPicks{sets: g.opts.Scenario.data, user: id, picked: map[string]int{}}}
+	u.timer = time.NewTimer(time.Hour)
+	u.timer.Stop()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.conns[u.conn] = struct{}{}
+	if hard.Err() != nil {
+		u.conn.abort()
 	}
 	return u
 }
 
-// pick chooses by cumulative weights.
-func pick(weights []float64, rng *rand.Rand) int {
-	i, _ := slices.BinarySearch(weights, rng.Float64()*weights[len(weights)-1])
-	return min(i, len(weights)-1)
+// pickKind spreads users over the kinds in proportion to their weights, the
+// same way in every run: the golden ratio's multiples are evenly spread.
+func (g *Generator) pickKind(id int) *kind {
+	total := 0.0
+	for _, k := range g.kinds {
+		total += k.weight
+	}
+	const goldenRatio = 0.6180339887498949
+	at := goldenRatio * float64(id)
+	at = (at - float64(int(at))) * total
+	for i := range g.kinds {
+		if at -= g.kinds[i].weight; at < 0 {
+			return &g.kinds[i]
+		}
+	}
+	return &g.kinds[len(g.kinds)-1]
 }
 
-// live starts the user and does tasks until ctx ends; a request under way is cut off only by hard.
-func (u *virtualUser) live(ctx, hard context.Context) {
-	defer u.client.CloseIdleConnections()
-	if !u.start(ctx, hard) {
+func (u *user) leave() {
+	u.conn.close()
+	u.g.mu.Lock()
+	defer u.g.mu.Unlock()
+	delete(u.g.conns, u.conn)
+}
+
+// wait waits; false when ctx ended.
+func (u *user) wait(ctx context.Context, d time.Duration) bool {
+	if d > 0 {
+		u.timer.Reset(d)
+		defer u.timer.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-u.timer.C:
+		}
+	}
+	return ctx.Err() == nil
+}
+
+// The waits between attempts of a user to start.
+const (
+	firstBackoff = 100 * time.Millisecond
+	lastBackoff  = 10 * time.Second
+)
+
+// begin does the start requests until they all succeed; false when ctx ended before.
+func (u *user) begin(ctx context.Context) bool {
+	backoff := firstBackoff
+	for ctx.Err() == nil {
+		u.scope.data.reset()
+		if u.runSteps(ctx, u.kind.start, time.Time{}) {
+			u.g.ready.Add(1)
+			return true
+		}
+		jitter := 0.75 + u.rng.Float64()/2
+		if !u.wait(ctx, time.Duration(float64(backoff)*jitter)) {
+			return false
+		}
+		backoff = min(2*backoff, lastBackoff)
+	}
+	return false
+}
+
+func (u *user) runClosed(ctx context.Context) {
+	defer u.leave()
+	if !u.begin(ctx) {
 		return
 	}
+	due := time.Now()
 	for ctx.Err() == nil {
-		u.g.metrics.iterations.Inc()
-		u.scope.data.reset()
-		for _, st := range u.kind.Tasks[pick(u.tasks, u.scope.rng)].Steps {
-			if ctx.Err() != nil || !u.do(hard, st) {
-				break // what follows would rest on an answer that failed
-			}
-		}
-		if !sleep(ctx, u.kind.Think.draw(u.scope.rng)) {
+		u.g.rec.dueOne()
+		u.g.rec.lagged(time.Since(due))
+		u.iterate(ctx, time.Time{})
+		think := u.kind.think.draw(u.rng)
+		due = time.Now().Add(think)
+		if !u.wait(ctx, think) {
 			return
 		}
 	}
 }
 
-// start does the starting steps, again and again with longer pauses until they succeed.
-func (u *virtualUser) start(ctx, hard context.Context) bool {
-	for pause := 100 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 5*time.Second) {
-		u.scope.data.reset()
-		if u.all(hard, u.kind.Start) {
-			u.g.mu.Lock()
-			u.g.began++
-			u.g.mu.Unlock()
-			return true
-		}
-		sleep(ctx, pause)
+func (u *user) runOpen(ctx context.Context, queue <-chan time.Time, loggedIn chan<- struct{}) {
+	defer u.leave()
+	if !u.begin(ctx) {
+		return
 	}
-	return false
+	loggedIn <- struct{}{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case due, ok := <-queue:
+			if !ok {
+				return
+			}
+			u.iterate(ctx, due)
+		}
+	}
 }
 
-func (u *virtualUser) all(hard context.Context, steps []Step) bool {
-	for _, st := range steps {
-		if !u.do(hard, st) {
+// iterate does one task; due is when it should have started, zero for now.
+func (u *user) iterate(ctx context.Context, due time.Time) {
+	u.g.rec.iterate()
+	u.scope.data.reset()
+	at := u.rng.Float64() * u.kind.total
+	i := sort.Search(len(u.kind.tasks)-1, func(i int) bool { return at < u.kind.tasks[i].upTo })
+	u.runSteps(ctx, u.kind.tasks[i].steps, due)
+}
+
+// runSteps does steps in order, until one fails or ctx ends.
+func (u *user) runSteps(ctx context.Context, steps []request, due time.Time) bool {
+	for i := range steps {
+		if i > 0 && ctx.Err() != nil {
 			return false
 		}
+		if !u.send(&steps[i], due) {
+			return false
+		}
+		due = time.Time{}
 	}
 	return true
 }
 
-// do sends one request, judges its answer and records it.
-func (u *virtualUser) do(ctx context.Context, st Step) bool {
-	req, err := u.request(ctx, st)
-	if err != nil {
-		u.g.note(Result{Request: st.Name, Method: st.Method, Outcome: BadBody, Cause: err.Error()})
+// send does one request and records its result.
+func (u *user) send(r *request, due time.Time) bool {
+	g := u.g
+	wire, ok := u.wire(r)
+	if !ok {
+		g.warn("unset "+r.Name, r.Name+": not sent: a variable of its path or body has not been extracted yet")
 		return false
 	}
-	u.g.metrics.inFlight.Inc()
-	start := time.Now()
-	status, h, body, err := u.send(req)
-	took := time.Since(start)
-	u.g.metrics.inFlight.Dec()
-	if ctx.Err() != nil && err != nil {
-		return false // cut off by the end of the test: neither a success nor the target's failure
+	g.rec.inFlight.Inc()
+	sent := time.Now()
+	if due.IsZero() {
+		due = sent
 	}
-	r := Result{Request: st.Name, Method: st.Method, Status: status, ResponseTime: took, ServiceTime: took}
+	u.answer.status = 0
+	err := u.conn.do(u.hard, wire, r.Method == http.MethodHead, g.opts.Timeout, &u.answer)
+	end := time.Now()
+	g.rec.inFlight.Dec()
+	if err != nil && u.hard.Err() != nil {
+		g.cutOff.Add(1)
+		return false
+	}
+	g.rec.sent.Add(float64(len(wire)))
+	g.rec.received.Add(float64(u.answer.received))
+	if g.rec.reached(err == nil) {
+		cause := fmt.Sprintf("%s: %v", r.Name, err)
+		g.silence.Store(&cause)
+	}
+	outcome := u.outcome(r, err, end.Sub(due))
+	status := u.answer.status
 	if err != nil {
-		r.Status, r.Outcome, r.Cause = 0, failure(err), err.Error()
-	} else if r.Outcome = st.expect.judge(status, h, body, took); r.Outcome != Success {
-		r.Cause = fmt.Sprintf("%s (HTTP status %d)", r.Outcome, status)
+		status = 0
 	}
-	if r.Outcome == Success && !u.extract(st, body) {
-		r.Outcome, r.Cause = BadBody, "the answer lacks what is to be extracted"
+	g.rec.record(&r.channel, status, outcome, end.Sub(due), end.Sub(sent))
+	cause := ""
+	if outcome != Success {
+		cause = describe(outcome, status, err)
+		g.warn(r.Name+string(outcome), r.Name+": "+cause)
 	}
-	u.g.note(r)
-	return r.Outcome == Success
+	if g.opts.OnResult != nil {
+		g.opts.OnResult(Sample{r.Name, u.id, sent, end.Sub(due), end.Sub(sent), status, outcome, cause})
+	}
+	return outcome == Success
 }
 
-// request fills the step's templates in.
-func (u *virtualUser) request(ctx context.Context, st Step) (*http.Request, error) {
-	var set bool
-	if u.text, set = st.path.append(u.text[:0], &u.scope); !set {
-		return nil, errors.New("its path uses a variable that no step has set yet")
+// wire is the request as it goes over the connection.
+func (u *user) wire(r *request) ([]byte, bool) {
+	if r.static != nil && u.jar == nil {
+		return r.static, true
 	}
-	target := u.g.opts.Target.String() + string(u.text)
-	if u.text, set = st.body.append(u.text[:0], &u.scope); !set {
-		return nil, errors.New("its body uses a variable that no step has set yet")
+	var cookies []*http.Cookie
+	if u.jar != nil {
+		cookies = u.jar.Cookies(r.target)
 	}
-	req, err := http.NewRequestWithContext(ctx, st.Method, target, bytes.NewReader(u.text))
+	var ok bool
+	u.buf, ok = r.render(u.buf[:0], &u.scope, cookies)
+	return u.buf, ok
+}
+
+func describe(outcome Outcome, status int, err error) string {
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s: %v", outcome, err)
+	case outcome == BadStatus:
+		return fmt.Sprintf("status %d", status)
+	}
+	return fmt.Sprintf("%s: the answer (status %d) is not as expected", outcome, status)
+}
+
+func (u *user) outcome(r *request, err error, took time.Duration) Outcome {
 	if err != nil {
-		return nil, err
+		return failure(err)
 	}
-	u.g.metrics.sent.Add(float64(len(u.text)))
-	if st.kind != "" {
-		req.Header.Set("Content-Type", st.kind)
+	u.keepCookies(r)
+	if outcome := r.expect.judge(&u.answer, took); outcome != Success {
+		return outcome
 	}
-	for _, h := range st.headers {
-		if text, set := h.value.append(nil, &u.scope); set {
-			req.Header.Set(h.name, string(text))
-		}
-	}
-	return req, nil
+	return u.extract(r)
 }
 
-// send gives the answer; its body is valid until the next call.
-func (u *virtualUser) send(req *http.Request) (int, http.Header, []byte, error) {
-	resp, err := u.client.Do(req)
-	if err != nil {
-		return 0, nil, nil, err
-	}
-	defer resp.Body.Close()
-	u.buf.Reset()
-	n, err := u.buf.ReadFrom(io.LimitReader(resp.Body, maxBody))
-	u.g.metrics.received.Add(float64(n))
-	return resp.StatusCode, resp.Header, u.buf.Bytes(), err
-}
-
-func (u *virtualUser) extract(st Step, body []byte) bool {
-	for name, path := range st.extract {
-		got := gjson.GetBytes(body, path)
-		if !got.Exists() {
-			return false
-		}
-		u.scope.vars[name] = value{got.String(), got.Type == gjson.Number}
-	}
-	return true
-}
-
-// failure tells why no answer came.
+// failure tells why no whole answer came.
 func failure(err error) Outcome {
-	var netErr net.Error
-	if errors.As(err, &netErr) && netErr.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+	var network net.Error
+	var unreached connectError
+	switch {
+	case errors.As(err, &unreached):
+		return NotReached
+	case errors.As(err, &network) && network.Timeout():
 		return TimedOut
+	case closedByPeer(err) || network != nil:
+		return NotReached
 	}
-	return NotReached
+	return BadBody // malformed
 }
 
-// sleep waits; false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+func (u *user) keepCookies(r *request) {
+	var h http.Header
+	for _, f := range u.answer.fields {
+		if equalFold(u.answer.head[f.name:f.nameEnd], "Set-Cookie") {
+			if h == nil {
+				h = http.Header{}
+			}
+			h.Add("Set-Cookie", string(u.answer.head[f.value:f.valueEnd]))
+		}
 	}
+	if h == nil {
+		return
+	}
+	if u.jar == nil {
+		u.jar, _ = cookiejar.New(nil) // it has no way to fail
+	}
+	u.jar.SetCookies(r.target, (&http.Response{Header: h}).Cookies())
+}
+
+// extract keeps what the step asks for; an answer without it is a failure.
+func (u *user) extract(r *request) Outcome {
+	for name, from := range r.Step.extract {
+		v, found := from.find(&u.answer)
+		switch {
+		case found:
+			u.scope.vars[name] = v
+		case from.Header != "" || from.Cookie != "":
+			return BadHeader
+		default:
+			return BadBody
+		}
+	}
+	return Success
+}
+
+func (e extraction) find(a *answer) (value, bool) {
+	switch {
+	case e.Header != "":
+		v := a.header(e.Header)
+		return value{text: string(v)}, v != nil
+	case e.Cookie != "":
+		for _, f := range a.fields {
+			if equalFold(a.head[f.name:f.nameEnd], "Set-Cookie") {
+				if c, err := http.ParseSetCookie(string(a.head[f.value:f.valueEnd])); err == nil && c.Name == e.Cookie {
+					return value{text: c.Value}, true
+				}
+			}
+		}
+		return value{}, false
+	case e.pattern != nil:
+		m := e.pattern.FindSubmatch(a.body)
+		if m == nil {
+			return value{}, false
+		}
+		return value{text: string(bytes.Clone(m[len(m)-1]))}, true
+	}
+	got := gjson.GetBytes(a.body, e.path)
+	return value{got.String(), got.Type == gjson.Number}, got.Exists()
 }

@@ -84,8 +84,9 @@ func (c *Client) ask(ctx context.Context, expr string, try func(context.Context)
 			res.Warnings = append(warnings, infos...)
 			return res, nil
 		}
+		cause := err
 		err = c.explain(err)
-		if n == tries || errors.Is(err, ErrBadQuery) || ctx.Err() != nil {
+		if n == tries || !worthRetrying(cause) || ctx.Err() != nil {
 			return Result{}, QueryError(expr, err)
 		}
 		select {
@@ -95,6 +96,22 @@ func (c *Client) ask(ctx context.Context, expr string, try func(context.Context)
 			pause *= 2
 		}
 	}
+}
+
+// worthRetrying is true of connection errors, 429 and 5xx, and of an answer cut
+// short; not of a bad query, nor of any other refusal.
+func worthRetrying(err error) bool {
+	var apiErr *v1.Error
+	if !errors.As(err, &apiErr) {
+		return true
+	}
+	switch apiErr.Type {
+	case v1.ErrBadData, v1.ErrExec:
+		return false
+	case v1.ErrClient:
+		return strings.Contains(apiErr.Msg, "429")
+	}
+	return true
 }
 
 // explain makes an error of the API one that a person can act on.
@@ -122,8 +139,13 @@ func excerpt(text string) string {
 	return text
 }
 
-// WaitFor waits until the server holds samples newer than t, for as long as ctx lasts.
+// waitFor is the longest that [Client.WaitFor] waits.
+const waitFor = 30 * time.Second
+
+// WaitFor waits, at most 30 s, until the server holds samples newer than t.
 func (c *Client) WaitFor(ctx context.Context, t time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, waitFor)
+	defer cancel()
 	for {
 		res, err := c.Query(ctx, "max(timestamp(up))", time.Now())
 		if err != nil {
@@ -189,11 +211,7 @@ func (r *Result) sort() {
 // API drops the schema; the ratio of a bucket's bounds tells it.
 func histogramPoint(at model.Time, sh *model.SampleHistogram) Point {
 	h := &histogram.FloatHistogram{Count: float64(sh.Count), Sum: float64(sh.Sum)}
-	for _, b := range sh.Buckets {
-		if lo, hi := float64(b.Lower), float64(b.Upper); lo > 0 && !math.IsInf(hi, 0) {
-			h.Schema = max(h.Schema, int32(math.Round(-math.Log2(math.Log2(hi/lo)))))
-		}
-	}
+	h.Schema = schemaOf(sh.Buckets)
 	next := map[bool]int{}
 	add := func(positive bool, spans *[]histogram.Span, counts *[]float64, bound, count float64) {
 		index := int(math.Round(math.Log2(bound) * math.Pow(2, float64(h.Schema))))
@@ -223,6 +241,18 @@ func histogramPoint(at model.Time, sh *model.SampleHistogram) Point {
 		}
 	}
 	return Point{Time: at.Time(), Value: 0, Histogram: h}
+}
+
+// schemaOf tells the schema from the first bucket that has two finite bounds of one
+// sign: their ratio is 2^(2^-schema). 0 when there is none.
+func schemaOf(buckets model.HistogramBuckets) int32 {
+	for _, b := range buckets {
+		lo, hi := math.Abs(float64(b.Lower)), math.Abs(float64(b.Upper))
+		if float64(b.Lower)*float64(b.Upper) > 0 && !math.IsInf(lo, 0) && !math.IsInf(hi, 0) {
+			return int32(math.Round(-math.Log2(math.Abs(math.Log2(hi / lo)))))
+		}
+	}
+	return 0
 }
 
 // join puts the parts of a range, in order of time, together again.

@@ -14,6 +14,7 @@ import (
 type Distribution struct {
 	native  *histogram.FloatHistogram
 	classic map[float64]float64 // upper bound → count of values up to it
+	sum     float64             // of the values of a classic histogram, from its _sum
 }
 
 // Add adds the values of o. Both must come from the same histogram.
@@ -25,6 +26,7 @@ func (d *Distribution) Add(o Distribution) {
 			d.native = sum
 		}
 	}
+	d.sum += o.sum
 	for upper, n := range o.classic {
 		if d.classic == nil {
 			d.classic = map[float64]float64{}
@@ -41,13 +43,19 @@ func (d Distribution) Count() float64 {
 	return d.classic[math.Inf(1)]
 }
 
-// Mean is the mean of a native histogram; NaN of an empty or classic one, whose sum is a series of its own.
-func (d Distribution) Mean() float64 {
-	if d.native == nil {
-		return math.NaN()
+// Native tells that the values come from a native histogram.
+func (d Distribution) Native() bool { return d.native != nil }
+
+// Sum is the sum of the values; of a classic histogram it comes from the _sum series.
+func (d Distribution) Sum() float64 {
+	if d.native != nil {
+		return d.native.Sum
 	}
-	return d.native.Sum / d.native.Count
+	return d.sum
 }
+
+// Mean is the mean of the values; NaN when empty.
+func (d Distribution) Mean() float64 { return d.Sum() / d.Count() }
 
 // Quantile is the value that the share q of the values does not exceed,
 // interpolated as histogram_quantile does. NaN when empty. In the last, open
@@ -92,6 +100,13 @@ func (d Distribution) CountBelow(x float64) (n float64, exact bool) {
 		}
 	})
 	return below, exact
+}
+
+// FractionBelow is the share of the values up to x, in [0, 1], NaN when empty,
+// and whether x is a bucket's edge, so that the share is counted.
+func (d Distribution) FractionBelow(x float64) (share float64, exact bool) {
+	n, exact := d.CountBelow(x)
+	return n / d.Count(), exact
 }
 
 // Edges are the bounds of the bucket that holds the value of a rank, from 1 to Count.

@@ -108,25 +108,45 @@ func (m *Meter) increments(ctx context.Context, sel Selector, by []string, w run
 
 // addBirths adds the first value of each counter that was born inside the
 // window at a target that was up at the scrape before: increase() sees only
-// what came after it. In our recordings that first value is 0.
+// what came after it. In our recordings that first value is 0. Series of a
+// target without an up series (federated, remote-written) are left as increase()
+// has them, since nothing tells a birth there from a target that came late.
+// Whether a candidate was there earlier, vanished and returned is asked only
+// when there are candidates, since it looks back over the whole window.
 func (m *Meter) addBirths(ctx context.Context, gains *gains, inc *Increments, sel Selector, by []string) error {
 	step := promDuration(inc.Grid.Step)
 	wasUp := fmt.Sprintf("and on (job, instance) (up offset %s == 1)", step)
-	first := fmt.Sprintf("((min_over_time(%s[%s]) unless %s offset %s) %s)", sel, step, sel, step, wasUp)
+	first := fmt.Sprintf("(min_over_time(%s[%s]) > 0)", sel, step)
 	if gains.native {
 		// A first histogram can't be told from a second within one interval; injected zeros bring two.
-		first = fmt.Sprintf("((%s unless %s offset %s) and (count_over_time(%s[%s]) == 1) %s)", sel, sel, step, sel, step, wasUp)
+		first = fmt.Sprintf("((%s and histogram_count(%s) > 0) and count_over_time(%s[%s]) == 1)", sel, sel, sel, step)
 	}
-	return m.addRange(ctx, gains, inc, sumBy(by, first))
+	born := fmt.Sprintf("(%s unless %s offset %s) %s", first, sel, step, wasUp)
+	candidates, err := m.addedRange(ctx, inc, "count("+born+")")
+	if err != nil || len(candidates.Series) == 0 {
+		return err
+	}
+	before := promDuration(time.Duration(inc.Grid.N)*inc.Grid.Step + lookback)
+	return m.addRange(ctx, gains, inc, sumBy(by, fmt.Sprintf("(%s) unless present_over_time(%s[%s] offset %s)", born, sel, before, step)))
+}
+
+// addedRange asks expr at the end of each interval and keeps the warnings.
+func (m *Meter) addedRange(ctx context.Context, inc *Increments, expr string) (Result, error) {
+	res, err := m.QueryRange(ctx, expr, Range{inc.Grid.End(0), inc.Grid.End(inc.Grid.N - 1), inc.Grid.Step})
+	for _, w := range res.Warnings {
+		if !slices.Contains(inc.Warnings, w) {
+			inc.Warnings = append(inc.Warnings, w)
+		}
+	}
+	return res, err
 }
 
 // addRange adds the points of a range query over the grid to the gains.
 func (m *Meter) addRange(ctx context.Context, gains *gains, inc *Increments, expr string) error {
-	res, err := m.QueryRange(ctx, expr, Range{inc.Grid.End(0), inc.Grid.End(inc.Grid.N - 1), inc.Grid.Step})
+	res, err := m.addedRange(ctx, inc, expr)
 	if err != nil {
 		return err
 	}
-	inc.Warnings = append(inc.Warnings, res.Warnings...)
 	for _, s := range res.Series {
 		gain := gains.of(s.Labels, inc.Grid.N)
 		for _, p := range s.Points {
@@ -170,7 +190,7 @@ func (m *Meter) addDifferences(ctx context.Context, gains *gains, inc *Increment
 				if seen && !p.Time.After(l.at) {
 					continue // on both pages
 				}
-				if i := int(math.Ceil(float64(p.Time.Sub(grid.Start))/float64(grid.Step))) - 1; seen && i >= 0 && i < grid.N {
+				if i := int(math.Ceil(float64(p.Time.Sub(grid.Start))/float64(grid.Step))) - 1; seen && i >= 0 && i < grid.N && l.at.After(grid.End(i-1).Add(-lookback)) {
 					v, h := difference(l.v, p.Value, l.h, p.Histogram)
 					gains.add(gain, i, v, h)
 				}
@@ -289,7 +309,7 @@ func (s Spread) Over(from, to int) Distribution {
 }
 
 // classicSpreads turns the increments of bucket counters, grouped by le among others, into spreads.
-func classicSpreads(inc Increments) []Spread {
+func classicSpreads(inc, sums Increments) []Spread {
 	var spreads []Spread
 	byGroup := map[string]int{}
 	for _, g := range inc.Groups {
@@ -310,6 +330,13 @@ func classicSpreads(inc Increments) []Spread {
 				d.classic = map[float64]float64{}
 			}
 			d.classic[upper] += v
+		}
+	}
+	for _, g := range sums.Groups {
+		if i, known := byGroup[g.Labels.String()]; known {
+			for k, v := range g.Values[:min(len(g.Values), inc.Grid.N)] {
+				spreads[i].Intervals[k].sum += v
+			}
 		}
 	}
 	return spreads

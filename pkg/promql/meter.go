@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/plumbline/plumbline/pkg/run"
@@ -108,8 +109,9 @@ func (m *Meter) Increments(ctx context.Context, sel Selector, by []string, w run
 	})
 }
 
-// Spreads is how the values of the histogram sel spread in each interval over w,
-// summed by labels. A native histogram wins over a classic one of the same name.
+// Spreads is how the values of the histogram sel (its base name) spread in each
+// interval over w, summed by labels. A native histogram wins over a classic one of
+// the same name; [Distribution.Native] says which it was.
 func (m *Meter) Spreads(ctx context.Context, sel Selector, by []string, w run.Window) (Grid, []Spread, error) {
 	inc, err := m.Increments(ctx, sel, by, w)
 	if err != nil {
@@ -118,8 +120,12 @@ func (m *Meter) Spreads(ctx context.Context, sel Selector, by []string, w run.Wi
 	if spreads := nativeSpreads(inc); spreads != nil {
 		return inc.Grid, spreads, nil
 	}
-	inc, err = m.Increments(ctx, sel.Named(sel.Metric+"_bucket"), append(slices.Clone(by), "le"), w)
-	return inc.Grid, classicSpreads(inc), err
+	inc, err = m.Increments(ctx, sel.Named(sel.Metric+"_bucket"), append(slices.Clone(by), model.BucketLabel), w)
+	if err != nil {
+		return Grid{}, nil, err
+	}
+	sums, err := m.Increments(ctx, sel.Named(sel.Metric+"_sum"), by, w)
+	return inc.Grid, classicSpreads(inc, sums), err
 }
 
 // Coverage is how much of a window the scrapes of a selector's targets cover.
@@ -136,11 +142,12 @@ type TargetCoverage struct {
 }
 
 // Coverage tells how much of w the scrapes of the targets behind sel cover:
-// all but gaps of more than two scrape intervals.
+// all but gaps of more than two scrape intervals, those at the edges of the window
+// included. A target that was there just before w and not in it covers nothing.
 func (m *Meter) Coverage(ctx context.Context, sel Selector, w run.Window) (Coverage, error) {
 	grid := gridOver(w, m.scrape)
 	expr := fmt.Sprintf("max by (job, instance) (timestamp(%s))", sel)
-	res, err := m.QueryRange(ctx, expr, Range{w.Start, grid.End(grid.N - 1), m.scrape})
+	res, err := m.QueryRange(ctx, expr, Range{w.Start.Add(-2 * m.scrape), grid.End(grid.N - 1), m.scrape})
 	if err != nil || len(res.Series) == 0 {
 		return Coverage{}, err
 	}

@@ -3,6 +3,7 @@
 package report
 
 import (
+	"encoding/json"
 	"io"
 	"math"
 	"strconv"
@@ -58,6 +59,15 @@ func (n Number) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return strconv.AppendFloat(nil, float64(n), 'g', -1, 64), nil
+}
+
+// UnmarshalJSON reads null as no data.
+func (n *Number) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*n = NoData
+		return nil
+	}
+	return json.Unmarshal(data, (*float64)(n))
 }
 
 // An Objective is one row of the guide's result tables: a measured indicator and

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/plumbline/plumbline/internal/analysis"
+	"github.com/plumbline/plumbline/internal/cli"
+	"github.com/plumbline/plumbline/internal/config"
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/compare"
+	"github.com/plumbline/plumbline/pkg/report"
+	"github.com/plumbline/plumbline/pkg/slo"
+)
+
+// reportFlags are the flags of analyzer report.
+type reportFlags struct {
+	run, sla, baseline, out              string
+	formats                              []string
+	allowInconclusive, requireComparison bool
+}
+
+func newReportCommand(a *app) *cobra.Command {
+	var f reportFlags
+	cmd := &cobra.Command{
+		Use:   "report --run ID",
+		Short: "Report on a run",
+		Long: `report measures a run, judges it by its SLA and holds it against its baseline.
+
+Without --format it shows the report here. One of md and json goes to standard
+output; html, and several formats at once, go to files beside the run, or in --out.
+
+Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.report(cmd, a) },
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&f.run, "run", "", "`id` of the run")
+	fs.StringSliceVar(&f.formats, "format", nil, "`formats`: "+strings.Join(formatNames(), ", "))
+	fs.StringVar(&f.sla, "sla", "", "SLA `file` (default: the copy kept with the run, else the config's)")
+	fs.StringVar(&f.baseline, "baseline", "", "`name` of a baseline or id of a run (default: the run's own, else the config's)")
+	fs.StringVar(&f.out, "out", "", "`folder` for the files (default: the run's)")
+	fs.BoolVar(&f.allowInconclusive, "allow-inconclusive", false, "exit code 0 when inconclusive")
+	fs.BoolVar(&f.requireComparison, "require-comparison", false, "let a regression, or a baseline that can't be compared with, count in the exit code")
+	return cmd
+}
+
+func formatNames() (names []string) {
+	for _, f := range report.Formats {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func (f *reportFlags) report(cmd *cobra.Command, a *app) error {
+	formats, err := f.chosen()
+	if err != nil {
+		return err
+	}
+	if f.run == "" {
+		return errors.New("name a run with --run; `analyzer runs list` shows those that there are")
+	}
+	cfg, err := config.Load(a.configFile)
+	if err != nil {
+		return err
+	}
+	r, err := a.analyzer().Report(cmd.Context(), f.run, analysis.Options{
+		SLA: f.sla, FallbackSLA: cfg.SLA, Baseline: f.baseline, FallbackBaseline: cfg.Baseline, Prometheus: a.prometheus,
+	})
+	if err != nil {
+		return err
+	}
+	if err := f.write(cmd, a, formats, r); err != nil {
+		return err
+	}
+	return f.exit(r)
+}
+
+// chosen finds the formats that were asked for.
+func (f *reportFlags) chosen() ([]report.Format, error) {
+	var formats []report.Format
+	for _, name := range f.formats {
+		i := slices.IndexFunc(report.Formats, func(f report.Format) bool { return f.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("--format %s: there are %s", name, strings.Join(formatNames(), ", "))
+		}
+		formats = append(formats, report.Formats[i])
+	}
+	return formats, nil
+}
+
+func (f *reportFlags) write(cmd *cobra.Command, a *app, formats []report.Format, r report.Report) error {
+	stdout := cmd.OutOrStdout()
+	switch {
+	case len(formats) == 0:
+		return showOnTerminal(stdout, r)
+	case len(formats) == 1 && formats[0].Name != "html":
+		return formats[0].Render(stdout, r)
+	}
+	dir := f.out
+	if dir == "" {
+		dir = a.store().Dir(r.Run.ID)
+	}
+	paths, err := writeFiles(dir, formats, r)
+	for _, p := range paths {
+		fmt.Fprintln(stdout, p)
+	}
+	return err
+}
+
+func showOnTerminal(w io.Writer, r report.Report) error {
+	width, terminal := cli.Terminal(w)
+	return report.Terminal(report.TerminalOptions{Width: width, Colours: terminal && os.Getenv("NO_COLOR") == ""})(w, r)
+}
+
+// writeFiles writes report.* in each format, whole or not at all.
+func writeFiles(dir string, formats []report.Format, r report.Report) (paths []string, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	for _, f := range formats {
+		if f.Extension == "" {
+			continue // made for a terminal
+		}
+		var text bytes.Buffer
+		if err := f.Render(&text, r); err != nil {
+			return paths, fmt.Errorf("report as %s: %w", f.Name, err)
+		}
+		path := filepath.Join(dir, "report."+f.Extension)
+		if err := store.WriteWhole(path, text.Bytes()); err != nil {
+			return paths, fmt.Errorf("report: %w", err)
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// exit turns the verdict into an exit code.
+func (f *reportFlags) exit(r report.Report) error {
+	regressed := r.Comparison != nil && r.Comparison.Verdict == compare.Regressed
+	untold := r.Comparison == nil || r.Comparison.Verdict == compare.Inconclusive
+	switch {
+	case r.Verdict == slo.Fail, f.requireComparison && regressed:
+		return &cli.Exit{Code: cli.No}
+	case (r.Verdict == slo.Inconclusive || f.requireComparison && untold) && !f.allowInconclusive:
+		return &cli.Exit{Code: cli.Inconclusive}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+// Package analysis takes a run to its report; it knows the order of the steps.
+package analysis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/compare"
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/report"
+	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/slo"
+)
+
+// An Analyzer makes reports of the runs in a store.
+type Analyzer struct {
+	Store   *store.Store
+	Version string // of the program, for the appendix
+}
+
+// Options choose what a run is judged by, where its own choice doesn't hold.
+type Options struct {
+	SLA              string // file; "" for the copy kept with the run
+	FallbackSLA      string // file, when the run has no copy
+	Baseline         string // name; "" for the run's own
+	FallbackBaseline string // name, when the run has none
+	Prometheus       string // URL; "" for the run's recording
+}
+
+// An analyzed run: what was measured in it, and with what.
+type analyzed struct {
+	run       run.Run
+	agreement slo.Agreement
+	meter     *promql.Meter
+	scores    slo.Scores
+	url       string // of a Prometheus, for links
+}
+
+// Report measures a run, judges it and holds it against its baseline.
+func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.Report, error) {
+	candidate, closeRun, err := a.open(ctx, id, opts)
+	if err != nil {
+		return report.Report{}, err
+	}
+	defer closeRun()
+	baseline, err := a.baseline(ctx, candidate, opts)
+	if err != nil {
+		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	if candidate.scores, err = candidate.agreement.Measure(ctx, candidate.meter, slo.Scope{Run: candidate.run, Baseline: centers(baseline)}); err != nil {
+		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	comparison, err := a.compare(ctx, candidate, baseline, opts)
+	if err != nil {
+		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	return a.assemble(ctx, candidate, comparison)
+}
+
+// open loads a run and opens the source of its series. One whose generator was
+// killed is marked as aborted, with the window that its recording covers.
+func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed, func(), error) {
+	r, err := a.Store.Load(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, name, err := a.agreementText(id, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	agreement, err := slo.Parse(name, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	q, closeSource, url, err := a.source(ctx, &r, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("run %s: %w", id, err)
+	}
+	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url}, closeSource, nil
+}
+
+// agreementText reads the SLA: the one asked for, else the copy kept with the run, else the fallback.
+func (a *Analyzer) agreementText(id string, opts Options) (text []byte, name string, err error) {
+	for _, name := range []string{opts.SLA, a.Store.Dir(id) + "/sla.yaml", opts.FallbackSLA} {
+		if name == "" {
+			continue
+		}
+		text, err = os.ReadFile(name)
+		if err == nil || name == opts.SLA || !errors.Is(err, os.ErrNotExist) {
+			return text, name, err
+		}
+	}
+	return nil, "", fmt.Errorf("run %s: it was recorded without an SLA; name one with --sla FILE", id)
+}
+
+// source gives the Querier that holds the series of a run.
+func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql.Querier, func(), string, error) {
+	url := opts.Prometheus
+	if url == "" && !r.Source.Recording {
+		url = r.Source.Prometheus
+	}
+	if url != "" {
+		client, err := promql.NewClient(url, promconfig.DefaultHTTPClientConfig)
+		if err != nil {
+			return nil, nil, "", err
+		}
+		return client, func() {}, url, client.WaitFor(ctx, r.Window.End)
+	}
+	db, err := embedded.Open(a.Store.Recording(r.ID))
+	if errors.Is(err, embedded.ErrLive) {
+		return nil, nil, "", fmt.Errorf("%w; wait for its load generator to end, then ask again", err)
+	} else if err != nil {
+		return nil, nil, "", err
+	}
+	if r.State == run.Running {
+		if err := a.markKilled(ctx, db, r); err != nil {
+			return nil, nil, "", errors.Join(err, db.Close())
+		}
+	}
+	return db, func() { _ = db.Close() }, "", nil //nolint:errcheck // it was only read
+}
+
+// markKilled registers that a run's generator was killed, and when.
+func (a *Analyzer) markKilled(ctx context.Context, db *embedded.DB, r *run.Run) error {
+	res, err := db.Query(ctx, "max(timestamp(up))", r.Window.End.Add(time.Minute))
+	if err != nil {
+		return err
+	}
+	r.State, r.Reason = run.Aborted, "its load generator was killed"
+	if len(res.Series) == 1 {
+		last := time.UnixMilli(int64(res.Series[0].Points[0].Value * 1000))
+		r.Window = r.Window.Intersect(run.Window{Start: r.Window.Start, End: last})
+		r.Steady = r.Steady.Intersect(r.Window)
+	}
+	if err := a.Store.Save(*r); err != nil && !errors.Is(err, os.ErrPermission) {
+		return err // on a read-only folder the next reader finds it out again
+	}
+	return nil
+}
+
+// score measures a run that is only compared.
+func (a *Analyzer) score(ctx context.Context, id string, opts Options) (compare.RunValues, error) {
+	x, closeRun, err := a.open(ctx, id, Options{SLA: opts.SLA, FallbackSLA: opts.FallbackSLA})
+	if err != nil {
+		return compare.RunValues{}, err
+	}
+	defer closeRun()
+	x.scores, err = x.agreement.Measure(ctx, x.meter, slo.Scope{Run: x.run})
+	if err != nil {
+		return compare.RunValues{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	return x.values(), nil
+}

@@ -1,0 +1,305 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// pipes is a listener in memory, so that servers can run in a synctest bubble.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func newPipes() *pipes { return &pipes{conns: make(chan net.Conn), done: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.conns <- server:
+		return client, nil
+	case <-p.done:
+		return nil, errors.New("connection refused")
+	}
+}
+
+// runInBubble runs a profile against a handler, in a synctest bubble.
+func runInBubble(t *testing.T, s Scenario, p Profile, h http.HandlerFunc, change func(*Options, *pipes)) (sum Summary, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		server := &http.Server{Handler: h}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
+		opts := Options{Scenario: s, Profile: p, Target: &url.URL{Scheme: "http", Host: "target"}, RunID: "r", Dial: l.dial}
+		if change != nil {
+			change(&opts, l)
+		}
+		g, newErr := New(opts)
+		if newErr != nil {
+			t.Fatal(newErr)
+		}
+		sum, err = g.Run(t.Context(), t.Context())
+		_ = server.Close() // the test is over
+		_ = l.Close()
+		serving.Wait()
+	})
+	return sum, err
+}
+
+func mustParse(t testing.TB, text string) Scenario {
+	t.Helper()
+	s, err := ParseScenario("s.yaml", []byte(text), ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestClosedUsersThink(t *testing.T) {
+	s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, think: 1s, tasks: [{name: t, request: GET /}]}")
+	p := Profile{Stages: []Stage{{0, 10, time.Second, false}, {10, 10, 10 * time.Second, true}}}
+	sum, err := runInBubble(t, s, p, func(http.ResponseWriter, *http.Request) {}, nil)
+	if err != nil || sum.Requests < 100 || sum.Requests > 110 || sum.Failures != 0 {
+		t.Errorf("10 users, a request each second, 10 s: got %d requests, %d failures (%v), want about 105 and 0", sum.Requests, sum.Failures, err)
+	}
+}
+
+func TestResponseTimeCountsFromTheDueTime(t *testing.T) {
+	s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, tasks: [{name: t, request: GET /}]}")
+	p := Profile{Open: true, MaxInFlight: 5, Stages: []Stage{{100, 100, 10 * time.Second, true}}}
+	var start time.Time
+	stall := func(http.ResponseWriter, *http.Request) { // the first second of ten
+		if since := time.Since(start); since < time.Second {
+			time.Sleep(time.Second - since)
+		}
+	}
+	sum, err := runInBubble(t, s, p, stall, func(o *Options, _ *pipes) { o.OnStart = func(at time.Time) { start = at } })
+	if err != nil || sum.Requests != 1000 || sum.Dropped != 0 {
+		t.Fatalf("got %d requests, %d dropped (%v), want 1000 and 0", sum.Requests, sum.Dropped, err)
+	}
+	// A tenth of the arrivals wait U(0, 1) s: p95 is 500 ms; 5 of them were on the wire.
+	if got := sum.ResponseTime.P95; got < 0.49 || got > 0.52 {
+		t.Errorf("p95 of the response time: got %v s, want 0.5", got)
+	}
+	if got := sum.ServiceTime.P95; got > 0.01 {
+		t.Errorf("p95 of the service time: got %v s, want near 0", got)
+	}
+}
+
+func TestFullQueueDropsAndCounts(t *testing.T) {
+	s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, tasks: [{name: t, request: GET /}]}")
+	p := Profile{Open: true, MaxInFlight: 1, MaxQueue: 2, Stages: []Stage{{10, 10, 10 * time.Second, true}}}
+	sum, err := runInBubble(t, s, p, func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }, nil)
+	if err != nil || sum.Due != 100 || sum.Dropped == 0 || sum.Iterations+sum.Dropped != 100 || sum.Validity.Valid {
+		t.Errorf("got due %d, started %d, dropped %d, valid %v (%v), want 100 = started + dropped, not valid", sum.Due, sum.Iterations, sum.Dropped, sum.Validity.Valid, err)
+	}
+}
+
+func TestHopelessRunsEnd(t *testing.T) {
+	login := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, think: 1s, start: [{name: login, request: POST /login}], tasks: [{name: t, request: GET /}]}")
+	p := Profile{Stages: []Stage{{0, 10, time.Second, false}, {10, 10, time.Hour, true}}}
+	refuse := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
+	var warnings atomic.Int64
+	_, err := runInBubble(t, login, p, refuse, func(o *Options, _ *pipes) { o.OnWarning = func(string) { warnings.Add(1) } })
+	var nothing *ErrNothingSent
+	if !errors.As(err, &nothing) || nothing.Cause != "login: status 401" || warnings.Load() != 1 {
+		t.Errorf("refused login: got %v and %d warnings, want login: status 401, once", err, warnings.Load())
+	}
+	_, err = runInBubble(t, login, p, refuse, func(_ *Options, l *pipes) { _ = l.Close() })
+	if !errors.As(err, &nothing) {
+		t.Errorf("unreachable target: got %v, want ErrNothingSent", err)
+	}
+	var gone *ErrTargetGone
+	sum, err := runInBubble(t, login, p, func(http.ResponseWriter, *http.Request) {}, func(o *Options, l *pipes) {
+		o.OnStart = func(time.Time) { time.AfterFunc(10*time.Second, func() { _ = l.Close() }) }
+		dial, since := o.Dial, time.Now()
+		o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			if err == nil {
+				time.AfterFunc(10*time.Second-time.Since(since), func() { _ = c.Close() })
+			}
+			return c, err
+		}
+	})
+	if !errors.As(err, &gone) || sum.Requests < 50 || sum.Window.Duration() > 30*time.Second {
+		t.Errorf("target gone: got %v after %v with %d requests, want ErrTargetGone soon after 15 s", err, sum.Window.Duration(), sum.Requests)
+	}
+}
+
+// Loopback, so that the whole path is the real one.
+func TestCountsAgree(t *testing.T) {
+	var served, wrongToken, noCookie atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := served.Add(1)
+		if r.URL.Path == "/login" {
+			http.SetCookie(w, &http.Cookie{Name: "sid", Value: "1", Path: "/"})
+			fmt.Fprint(w, `{"access_token": "secret"}`)
+			return
+		}
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			wrongToken.Add(1)
+		}
+		if _, err := r.Cookie("sid"); err != nil {
+			noCookie.Add(1)
+		}
+		if n%10 == 0 {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	defer server.Close()
+	s := mustParse(t, `apiVersion: plumbline/v1
+kind: Scenario
+name: s
+users:
+  - name: u
+    think: 1ms
+    headers: {Authorization: "Bearer ${token}"}
+    start: [{name: login, request: POST /login, expect: {status: 200}, extract: {token: access_token}}]
+    tasks: [{name: t, request: GET /t, expect: {status: 200}}, {name: p, request: POST /p, json: {n: "${randInt(1, 9)}"}}]`)
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	g, err := New(Options{Scenario: s, Target: target, RunID: "r", Registry: registry,
+		Profile: Profile{Stages: []Stage{{5, 5, 300 * time.Millisecond, true}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := total(t, registry, ""); got != 0 {
+		t.Errorf("before the start: got %v requests, want the series at 0", got)
+	}
+	sum, err := g.Run(t.Context(), t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := total(t, registry, ""); got != float64(sum.Requests) || sum.Requests != served.Load() || sum.Requests < 20 {
+		t.Errorf("requests: got %v in metrics, %d in the summary, %d served, want them equal", got, sum.Requests, served.Load())
+	}
+	if got := total(t, registry, string(BadStatus)); got != float64(sum.Failures) || sum.Failures == 0 {
+		t.Errorf("failures: got %v in metrics, %d in the summary, want them equal and above 0", got, sum.Failures)
+	}
+	if wrongToken.Load() != 0 || noCookie.Load() != 0 {
+		t.Errorf("got %d requests without the token and %d without the cookie, want 0", wrongToken.Load(), noCookie.Load())
+	}
+}
+
+// total is loadgen_requests_total, of one outcome or of all.
+func total(t *testing.T, registry *prometheus.Registry, outcome string) (sum float64) {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, f := range families {
+		if f.GetName() != "loadgen_requests_total" {
+			continue
+		}
+		found = true
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "outcome" && (outcome == "" || l.GetValue() == outcome) {
+					sum += m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	if !found {
+		t.Error("loadgen_requests_total is missing")
+	}
+	return sum
+}
+
+func TestQuantiles(t *testing.T) {
+	var l latencies
+	for i := 1; i <= 10_000; i++ {
+		l.add(time.Duration(i) * 100 * time.Microsecond)
+	}
+	for _, c := range []struct{ q, want float64 }{{0.5, 0.5}, {0.95, 0.95}, {0.99, 0.99}, {0.999, 0.999}, {1, 1}} {
+		if got := l.quantile(c.q); got < c.want*(1-QuantileError) || got > c.want*(1+QuantileError) {
+			t.Errorf("quantile %v: got %v, want %v within %v", c.q, got, c.want, QuantileError)
+		}
+	}
+}
+
+// The steady path allocates nothing: the target here is a bare loop that doesn't either.
+func TestNoAllocationPerRequest(t *testing.T) {
+	client, server := net.Pipe()
+	defer client.Close()
+	go func() {
+		buf, reply := make([]byte, 4096), []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+		for {
+			if _, err := server.Read(buf); err != nil {
+				return
+			}
+			if _, err := server.Write(reply); err != nil {
+				return
+			}
+		}
+	}()
+	s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, tasks: [{name: t, request: GET /, expect: {status: 200}}]}")
+	g, err := New(Options{Scenario: s, Target: &url.URL{Scheme: "http", Host: "target"}, RunID: "r",
+		Dial: func(context.Context, string, string) (net.Conn, error) { return deadlineless{client}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := g.newUser(0, t.Context())
+	for range 1000 {
+		u.iterate(t.Context(), time.Time{})
+	}
+	if got := testing.AllocsPerRun(2000, func() { u.iterate(t.Context(), time.Time{}) }); got != 0 {
+		t.Errorf("got %v allocations a request, want 0", got)
+	}
+}
+
+// deadlineless leaves out net.Pipe's deadlines: they allocate timers, a socket's don't.
+type deadlineless struct{ net.Conn }
+
+func (deadlineless) SetDeadline(time.Time) error { return nil }
+
+func BenchmarkRequest(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	target, err := url.Parse(server.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := mustParse(b, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, tasks: [{name: t, request: GET /, expect: {status: 200}}]}")
+	g, err := New(Options{Scenario: s, Target: target, RunID: "r"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	u := g.newUser(0, b.Context())
+	defer u.leave()
+	b.ReportAllocs()
+	for b.Loop() {
+		u.iterate(b.Context(), time.Time{})
+	}
+}

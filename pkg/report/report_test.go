@@ -1,0 +1,130 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/plumbline/plumbline/pkg/report"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func TestGolden(t *testing.T) {
+	formats := append(slices.Clone(report.Formats),
+		report.Format{Name: "term-60", Render: report.Terminal(report.TerminalOptions{Width: 60})},
+		report.Format{Name: "term-colours", Render: report.Terminal(report.TerminalOptions{Width: 120, Colours: true})})
+	for _, f := range formats {
+		t.Run(f.Name, func(t *testing.T) {
+			got := render(t, f.Render, sample())
+			if again := render(t, f.Render, sample()); again != got {
+				t.Error("got other bytes for an equal report, want the same")
+			}
+			path := filepath.Join("testdata", "report."+f.Name+".golden")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s differs from its golden file (-want +got); rewrite it with -update:\n%s", f.Name, diff)
+			}
+		})
+	}
+}
+
+// An empty report has nothing to show, and shows no empty table for it.
+func TestEmptyReport(t *testing.T) {
+	for _, f := range report.Formats {
+		got := render(t, f.Render, report.Report{})
+		if !strings.Contains(strings.ToLower(got), "inconclusive") {
+			t.Errorf("%s of an empty report: got %q, want it inconclusive", f.Name, got)
+		}
+		if strings.Contains(got, "<table") || strings.Contains(got, "| ---") {
+			t.Errorf("%s of an empty report: got a table, want none", f.Name)
+		}
+	}
+}
+
+// Nothing in a label may reach the terminal as an escape sequence.
+func TestTerminalStaysPlain(t *testing.T) {
+	got := render(t, report.Terminal(report.TerminalOptions{Width: 80}), sample())
+	if strings.ContainsRune(got, '\x1b') {
+		t.Error("got an escape sequence, want none without colours")
+	}
+	for line := range strings.Lines(got) {
+		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
+			t.Errorf("got a line of %d columns, want at most 80: %q", n, line)
+		}
+	}
+}
+
+// The names of JSON fields are a promise to other programs.
+func TestJSONFieldNames(t *testing.T) {
+	var got map[string]any
+	if err := json.Unmarshal([]byte(render(t, report.JSON, sample())), &got); err != nil {
+		t.Fatal(err)
+	}
+	first := func(name string) map[string]any { return got[name].([]any)[0].(map[string]any) }
+	comparison := got["comparison"].(map[string]any)
+	for _, tt := range []struct {
+		of    string
+		value map[string]any
+		want  string
+	}{
+		{"report", got, "run verdict objectives resources requests comparison checks queries schema"},
+		{"objective", first("objectives"), "id group title unit value low high coverage verdict marginal query"},
+		{"resource", first("resources"), "id component resource unit average peak limit verdict"},
+		{"request", first("requests"), "request requests failures requests_per_second response_time service_time"},
+		{"comparison", comparison, "baseline comparable deltas"},
+		{"delta", comparison["deltas"].([]any)[1].(map[string]any), "id baseline target actual change low high p verdict target_verdict runs_needed reason"},
+		{"check", first("checks"), "id verdict detail"},
+	} {
+		for _, name := range strings.Fields(tt.want) {
+			if _, ok := tt.value[name]; !ok {
+				t.Errorf("%s: got fields %v, want %s among them", tt.of, slices.Sorted(maps.Keys(tt.value)), name)
+			}
+		}
+	}
+	if got := first("objectives")["low"]; got != nil {
+		t.Errorf("interval of a counted value: got %v, want null", got)
+	}
+}
+
+func TestNumberKeepsNoData(t *testing.T) {
+	var got report.Number
+	if err := json.Unmarshal([]byte("null"), &got); err != nil || !math.IsNaN(float64(got)) {
+		t.Errorf("null: got %v, %v, want no data", got, err)
+	}
+}
+
+func TestHTMLIsInert(t *testing.T) {
+	got := render(t, report.HTML, sample())
+	for _, bad := range []string{"<script>window.hacked", "<img src=x", `href="javascript:`, "@import", `src="http`, `<link`} {
+		if strings.Contains(got, bad) {
+			t.Errorf("got %q in the page, want it escaped or absent", bad)
+		}
+	}
+}
+
+func render(t *testing.T, f report.Renderer, r report.Report) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := f(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}

@@ -1,0 +1,572 @@
+package slo
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/run"
+)
+
+// minCoverage is the share of its window that an objective needs scrapes for.
+const minCoverage = 0.9
+
+// maxGroups caps the values of a label that `by` judges.
+const maxGroups = 50
+
+// concurrency is how many objectives are measured at one time.
+const concurrency = 8
+
+// A Scope is the run that is judged.
+type Scope struct {
+	Run      run.Run
+	Baseline map[string]float64 // by objective id; nil without a baseline
+}
+
+// Scores is an agreement, measured and judged.
+type Scores struct {
+	Objectives []Result
+	Resources  []ResourceResult
+}
+
+// Verdict is the verdict on the run.
+func (s Scores) Verdict() Verdict {
+	var vs []Verdict
+	for _, r := range s.Objectives {
+		if r.Judged {
+			vs = append(vs, r.Verdict)
+		}
+	}
+	for _, r := range s.Resources {
+		if r.Judged {
+			vs = append(vs, r.Verdict)
+		}
+	}
+	return Overall(vs...)
+}
+
+// A Result is an objective, measured and judged. Values are in base units; NaN is no data.
+type Result struct {
+	Objective Objective
+	Labels    labels.Labels // of a row of `by`
+	Value     float64
+	Low, High float64   // 95 % interval; NaN for a counted value
+	Events    float64   // that the value rests on
+	Samples   []float64 // the value's events interval by interval
+	Coverage  float64   // in [0, 1]
+	Judged    bool      // it has a bound
+	Verdict   Verdict
+	Marginal  bool // the interval contains the bound
+	Reason    string
+	Query     string // PromQL that gives the value on any Prometheus
+	By        []Result
+
+	TargetJudged  bool
+	TargetVerdict Verdict
+
+	below func(x float64) (share float64, exact bool) // of a quantile's events
+}
+
+// Measure measures and judges everything that holds for the run.
+func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Scores, error) {
+	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: scored(s.Run)}
+	objectives := slices.DeleteFunc(slices.Clone(a.Objectives), func(o Objective) bool { return !o.When.matches(s.Run) })
+	scores := Scores{make([]Result, len(objectives)), make([]ResourceResult, len(a.Resources))}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for i, o := range objectives {
+		g.Go(func() (err error) {
+			scores.Objectives[i], err = ms.objective(ctx, o)
+			if err != nil {
+				return fmt.Errorf("slo %s: %w", o.ID, err)
+			}
+			return nil
+		})
+	}
+	for i, r := range a.Resources {
+		g.Go(func() (err error) {
+			scores.Resources[i], err = ms.resource(ctx, r)
+			if err != nil {
+				return fmt.Errorf("resource %s: %w", r.ID, err)
+			}
+			return nil
+		})
+	}
+	return scores, g.Wait()
+}
+
+type measurer struct {
+	meter         *promql.Meter
+	scope         Scope
+	vars          map[string]string
+	whole, steady run.Window
+}
+
+func (ms measurer) selector(text string) (promql.Selector, error) {
+	return promql.ParseSelector(text, ms.vars)
+}
+
+// objective measures an objective, and each value of its label.
+func (ms measurer) objective(ctx context.Context, o Objective) (Result, error) {
+	rows, err := ms.measure(ctx, o, nil)
+	if err != nil {
+		return Result{}, err
+	}
+	res := ms.judge(rows[0])
+	if o.By == "" {
+		return res, nil
+	}
+	rows, err = ms.measure(ctx, o, []string{o.By})
+	if err != nil {
+		return Result{}, err
+	}
+	if len(rows) > maxGroups {
+		res.Reason = fmt.Sprintf("%s has %d values; the first %d are shown", o.By, len(rows), maxGroups)
+		rows = rows[:maxGroups]
+	}
+	var verdicts []Verdict
+	for _, row := range rows {
+		if row.Labels.IsEmpty() {
+			continue
+		}
+		row.Coverage = res.Coverage
+		row = ms.judge(row)
+		res.By = append(res.By, row)
+		verdicts = append(verdicts, row.Verdict)
+	}
+	if res.Judged && len(verdicts) > 0 {
+		res.Verdict = Overall(verdicts...)
+	}
+	return res, nil
+}
+
+// measure gives a row for each group; without labels exactly one.
+func (ms measurer) measure(ctx context.Context, o Objective, by []string) ([]Result, error) {
+	var rows []Result
+	var err error
+	switch {
+	case o.Rate != nil:
+		rows, err = ms.rate(ctx, *o.Rate, by)
+	case o.Count != nil:
+		rows, err = ms.count(ctx, o.Count.Of, by)
+	case o.Ratio != nil:
+		rows, err = ms.ratio(ctx, *o.Ratio, by)
+	case o.Quantile != nil:
+		rows, err = ms.quantile(ctx, *o.Quantile, by)
+	case o.Mean != nil:
+		rows, err = ms.mean(ctx, o.Mean.Of, by)
+	case o.Gauge != nil:
+		rows, err = ms.gauge(ctx, *o.Gauge)
+	default:
+		rows, err = ms.query(ctx, *o.Query)
+	}
+	if len(rows) == 0 {
+		rows = []Result{noData("")}
+	}
+	for i := range rows {
+		rows[i].Objective = o
+	}
+	return rows, err
+}
+
+func noData(reason string) Result {
+	return Result{Value: nan, Low: nan, High: nan, Reason: reason}
+}
+
+// events reads the increments of a selector. Nothing counted is 0 only where the
+// population is there, whole: present tells.
+func (ms measurer) events(ctx context.Context, text string, by []string) (inc promql.Increments, present string, coverage float64, err error) {
+	sel, err := ms.selector(text)
+	if err != nil {
+		return inc, "", 0, err
+	}
+	if inc, err = ms.meter.Increments(ctx, sel, by, ms.whole); err != nil {
+		return inc, "", 0, err
+	}
+	c, err := ms.meter.Coverage(ctx, sel.Population(), ms.whole)
+	if err != nil {
+		return inc, "", 0, err
+	}
+	if len(c.Targets) == 0 {
+		present = fmt.Sprintf("no series of %s in the window", sel.Population())
+		if labels := sel.PicksBy(); len(labels) > 0 {
+			present += ": is the label " + strings.Join(labels, ", ") + " missing?"
+		}
+	}
+	if len(inc.Groups) == 0 && len(by) == 0 {
+		inc.Groups = []promql.Gain{{Values: make([]float64, inc.Grid.N)}}
+	}
+	return inc, present, c.Ratio, nil
+}
+
+func (ms measurer) count(ctx context.Context, of string, by []string) ([]Result, error) {
+	inc, missing, coverage, err := ms.events(ctx, of, by)
+	if err != nil || missing != "" {
+		return []Result{noData(missing)}, err
+	}
+	var rows []Result
+	for _, g := range inc.Groups {
+		n := g.Total(0, inc.Grid.N)
+		rows = append(rows, Result{Labels: g.Labels, Value: n, Low: nan, High: nan, Events: n, Samples: g.Values, Coverage: coverage,
+			Query: fmt.Sprintf("%s (increase(%s[%s]))", sum(by), ms.text(of), promDuration(ms.whole.Duration()))})
+	}
+	return rows, nil
+}
+
+func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, error) {
+	rows, err := ms.count(ctx, r.Of, by)
+	if err != nil || math.IsNaN(rows[0].Value) {
+		return rows, err
+	}
+	over := time.Duration(r.Over)
+	for i := range rows {
+		row := &rows[i]
+		row.Query = fmt.Sprintf("%s (rate(%s[%s]))", sum(by), ms.text(r.Of), promDuration(ms.whole.Duration()))
+		if over == 0 {
+			row.Value /= ms.whole.Duration().Seconds()
+			continue
+		}
+		row.Query = fmt.Sprintf("%s_over_time(%s (rate(%s[%s]))[%s:%s])", r.Reduce, sum(by), ms.text(r.Of), promDuration(over), promDuration(ms.whole.Duration()), promDuration(ms.meter.Scrape()))
+		ms.slide(row, r.Reduce, over)
+	}
+	return rows, nil
+}
+
+// slide puts the least or greatest sliding mean over a stretch into row: the
+// least inside the steady window, the greatest anywhere.
+func (ms measurer) slide(row *Result, reduce string, over time.Duration) {
+	grid := promql.Grid{Start: ms.whole.Start, Step: ms.whole.Duration() / time.Duration(max(len(row.Samples)-1, 1)), N: len(row.Samples)}
+	grid.Step = ms.meter.Scrape()
+	from, to := 0, grid.N
+	if reduce == "min" {
+		from, to = grid.Cells(ms.steady)
+	}
+	cells := int(math.Round(float64(over) / float64(grid.Step)))
+	if cells < 1 || to-from < cells {
+		stretch := time.Duration(to-from) * grid.Step
+		row.Value, row.Reason = nan, fmt.Sprintf("the window has %s in one piece, and %s are needed", stretch.Round(time.Second), over)
+		return
+	}
+	best := nan
+	for i := from; i+cells <= to; i++ {
+		total := 0.0
+		for _, v := range row.Samples[i : i+cells] {
+			total += v
+		}
+		if mean := total / (time.Duration(cells) * grid.Step).Seconds(); math.IsNaN(best) || reduce == "min" && mean < best || reduce == "max" && mean > best {
+			best = mean
+		}
+	}
+	row.Value = best
+}
+
+func (ms measurer) ratio(ctx context.Context, r Ratio, by []string) ([]Result, error) {
+	part := r.Bad
+	if r.Good != "" {
+		part = r.Good
+	}
+	totals, missing, coverage, err := ms.events(ctx, r.Total, by)
+	if err != nil || missing != "" {
+		return []Result{noData(missing)}, err
+	}
+	if reason, err := ms.unlabelled(ctx, part, totals); err != nil || reason != "" {
+		return []Result{noData(reason)}, err
+	}
+	parts, _, _, err := ms.events(ctx, part, by)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Result
+	for _, g := range totals.Groups {
+		x := make([]float64, totals.Grid.N) // absent, where all is covered: nothing happened
+		for _, p := range parts.Groups {
+			if labels.Equal(p.Labels, g.Labels) {
+				x = p.Values
+			}
+		}
+		row := ratioRow(x, g.Values, r.Per == "interval")
+		row.Labels, row.Coverage = g.Labels, coverage
+		window := promDuration(ms.whole.Duration())
+		row.Query = fmt.Sprintf("%s (increase(%s[%s])) / %s (increase(%s[%s]))", sum(by), ms.text(part), window, sum(by), ms.text(r.Total), window)
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// unlabelled is the reason why the part can't be told from the whole: the label that picks it is missing.
+func (ms measurer) unlabelled(ctx context.Context, part string, totals promql.Increments) (string, error) {
+	sel, err := ms.selector(part)
+	if err != nil {
+		return "", err
+	}
+	picks := sel.PicksBy()
+	if len(picks) == 0 {
+		return "", nil
+	}
+	population, err := ms.meter.Increments(ctx, sel.Population(), nil, ms.whole)
+	if err != nil {
+		return "", err
+	}
+	all, labelled := 0.0, 0.0
+	for _, v := range totals.Values() {
+		all += v
+	}
+	for _, v := range population.Values() {
+		labelled += v
+	}
+	if len(population.Groups) > 0 && labelled >= minCoverage*all {
+		return "", nil
+	}
+	return fmt.Sprintf("only %.0f %% of the events of %s carry the label %s, so failures can't be told from successes", 100*labelled/max(all, 1), sel.Metric, strings.Join(picks, ", ")), nil
+}
+
+// ratioRow divides, with a Wilson interval widened by the overdispersion between intervals.
+func ratioRow(x, n []float64, perInterval bool) Result {
+	row := Result{Value: nan, Low: nan, High: nan, Samples: x}
+	if perInterval {
+		good, busy := 0.0, 0.0
+		for i := range n {
+			if n[i] > 0 {
+				busy++
+				if x[i] > 0 {
+					good++
+				}
+			}
+		}
+		row.Value, row.Events = good/busy, busy
+		return row
+	}
+	bad, all := 0.0, 0.0
+	for i := range n {
+		bad, all = bad+x[i], all+n[i]
+	}
+	row.Value, row.Events = bad/all, all
+	if all > 0 {
+		row.Low, row.High = wilson(row.Value, all/overdispersion(x, n))
+	}
+	return row
+}
+
+func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Result, error) {
+	sel, err := ms.selector(q.Of)
+	if err != nil {
+		return nil, err
+	}
+	grid, spreads, err := ms.meter.Spreads(ctx, sel, by, ms.whole)
+	if err != nil {
+		return nil, err
+	}
+	coverage, err := ms.histogramCoverage(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	from, to := grid.Cells(ms.steady)
+	var rows []Result
+	for _, s := range spreads {
+		d := s.Over(from, to)
+		row := Result{Labels: s.Labels, Value: d.Quantile(q.Q), Events: d.Count(), Coverage: coverage}
+		row.Low, row.High = quantileInterval(d, s.Intervals[from:to], q.Q, row.Value)
+		for _, part := range s.Intervals {
+			row.Samples = append(row.Samples, part.Quantile(q.Q))
+		}
+		row.below = func(x float64) (float64, bool) {
+			n, exact := d.CountBelow(x)
+			return n / d.Count(), exact
+		}
+		row.Query = fmt.Sprintf("histogram_quantile(%v, sum by (%s) (increase(%s[%s])))", q.Q, strings.Join(append(slices.Clone(by), "le"), ", "), sel.Named(sel.Metric+"_bucket"), promDuration(ms.steady.Duration()))
+		if math.IsNaN(row.Value) {
+			row.Reason = "no events in the window"
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return []Result{noData(fmt.Sprintf("no histogram %s in the window", sel))}, nil
+	}
+	return rows, nil
+}
+
+// histogramCoverage is the coverage of a histogram, native or classic.
+func (ms measurer) histogramCoverage(ctx context.Context, sel promql.Selector) (float64, error) {
+	c, err := ms.meter.Coverage(ctx, sel, ms.steady)
+	if err == nil && len(c.Targets) == 0 {
+		c, err = ms.meter.Coverage(ctx, sel.Named(sel.Metric+"_bucket"), ms.steady)
+	}
+	return c.Ratio, err
+}
+
+func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, error) {
+	sel, err := ms.selector(of)
+	if err != nil {
+		return nil, err
+	}
+	sums, err := ms.meter.Increments(ctx, sel.Named(sel.Metric+"_sum"), by, ms.whole)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := ms.meter.Increments(ctx, sel.Named(sel.Metric+"_count"), by, ms.whole)
+	if err != nil {
+		return nil, err
+	}
+	coverage, err := ms.histogramCoverage(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	from, to := counts.Grid.Cells(ms.steady)
+	if len(counts.Groups) == 0 {
+		return ms.nativeMean(ctx, sel, by, coverage)
+	}
+	var rows []Result
+	for i, g := range counts.Groups {
+		if i >= len(sums.Groups) {
+			break
+		}
+		n := g.Total(from, to)
+		rows = append(rows, ms.meanRow(sel, by, g.Labels, sums.Groups[i].Total(from, to)/n, n, coverage))
+	}
+	return rows, nil
+}
+
+// nativeMean is the mean of a histogram that has only its native form.
+func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []string, coverage float64) ([]Result, error) {
+	grid, spreads, err := ms.meter.Spreads(ctx, sel, by, ms.whole)
+	if err != nil {
+		return nil, err
+	}
+	from, to := grid.Cells(ms.steady)
+	var rows []Result
+	for _, s := range spreads {
+		d := s.Over(from, to)
+		rows = append(rows, ms.meanRow(sel, by, s.Labels, d.Mean(), d.Count(), coverage))
+	}
+	if len(rows) == 0 {
+		return []Result{noData(fmt.Sprintf("no histogram %s in the window", sel))}, nil
+	}
+	return rows, nil
+}
+
+func (ms measurer) meanRow(sel promql.Selector, by []string, ls labels.Labels, mean, n, coverage float64) Result {
+	window := promDuration(ms.steady.Duration())
+	row := Result{Labels: ls, Value: mean, Low: nan, High: nan, Events: n, Coverage: coverage,
+		Query: fmt.Sprintf("%s (increase(%s[%s])) / %s (increase(%s[%s]))", sum(by), sel.Named(sel.Metric+"_sum"), window, sum(by), sel.Named(sel.Metric+"_count"), window)}
+	if math.IsNaN(mean) {
+		row.Reason = "no events in the window"
+	}
+	return row
+}
+
+func (ms measurer) gauge(ctx context.Context, g Gauge) ([]Result, error) {
+	expr := promql.Expand(g.Of, ms.vars)
+	coverage, missing, err := ms.exprCoverage(ctx, expr)
+	if err != nil || missing != "" {
+		return []Result{noData(missing)}, err
+	}
+	end := ms.steady.End.Add(ms.meter.Scrape()) // the scrape that follows sees what it was at the end
+	res, err := ms.meter.QueryRange(ctx, expr, promql.Range{Start: ms.steady.Start, End: end, Step: ms.meter.Scrape()})
+	if err != nil {
+		return nil, err
+	}
+	row := Result{Value: nan, Low: nan, High: nan, Coverage: coverage, Query: expr}
+	if len(res.Series) > 1 {
+		row.Reason = fmt.Sprintf("%d series where one is scored: aggregate the expression", len(res.Series))
+		return []Result{row}, nil
+	}
+	for _, s := range res.Series {
+		for _, p := range s.Points {
+			row.Samples = append(row.Samples, p.Value)
+		}
+	}
+	row.Value = reduce(g.Reduce, row.Samples)
+	return []Result{row}, nil
+}
+
+func (ms measurer) query(ctx context.Context, text string) ([]Result, error) {
+	expr := promql.Expand(text, ms.vars)
+	coverage, missing, err := ms.exprCoverage(ctx, expr)
+	if err != nil || missing != "" {
+		return []Result{noData(missing)}, err
+	}
+	res, err := ms.meter.Query(ctx, expr, ms.whole.End)
+	if err != nil {
+		return nil, err
+	}
+	row := Result{Value: nan, Low: nan, High: nan, Coverage: coverage, Query: expr}
+	switch {
+	case len(res.Series) > 1:
+		row.Reason = fmt.Sprintf("%d series where one is scored: aggregate the expression", len(res.Series))
+	case len(res.Series) == 1 && len(res.Series[0].Points) == 1:
+		row.Value = res.Series[0].Points[0].Value
+	}
+	return []Result{row}, nil
+}
+
+// exprCoverage is the least coverage of the series that an expression reads.
+func (ms measurer) exprCoverage(ctx context.Context, expr string) (coverage float64, missing string, err error) {
+	tree, err := promql.NewParser().ParseExpr(expr)
+	if err != nil {
+		return 0, "", err
+	}
+	coverage = 1
+	for _, matchers := range parser.ExtractSelectors(tree) {
+		sel := promql.Selector{}
+		for _, m := range matchers {
+			if m.Name == labels.MetricName {
+				sel.Metric = m.Value
+			} else {
+				sel.Matchers = append(sel.Matchers, m)
+			}
+		}
+		c, err := ms.meter.Coverage(ctx, sel, ms.steady)
+		if err != nil {
+			return 0, "", err
+		}
+		if len(c.Targets) == 0 {
+			return 0, fmt.Sprintf("no series of %s in the window", sel), nil
+		}
+		coverage = min(coverage, c.Ratio)
+	}
+	return coverage, "", nil
+}
+
+func (ms measurer) text(selector string) string { return promql.Expand(selector, ms.vars) }
+
+func sum(by []string) string {
+	if len(by) == 0 {
+		return "sum"
+	}
+	return "sum by (" + strings.Join(by, ", ") + ")"
+}
+
+// promDuration writes a duration in whole seconds where it can.
+func promDuration(d time.Duration) string {
+	if d%time.Second == 0 {
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	}
+	return fmt.Sprintf("%dms", d.Milliseconds())
+}
+
+func reduce(how string, values []float64) float64 {
+	if len(values) == 0 {
+		return nan
+	}
+	switch how {
+	case "max":
+		return slices.Max(values)
+	case "min":
+		return slices.Min(values)
+	case "last":
+		return values[len(values)-1]
+	}
+	total := 0.0
+	for _, v := range values {
+		total += v
+	}
+	return total / float64(len(values))
+}

@@ -1,0 +1,350 @@
+// Package slo reads an agreement (SLA), measures its indicators and judges its objectives.
+package slo
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
+)
+
+// An Agreement (SLA) is the objectives of a service and the resources it runs on.
+type Agreement struct {
+	Service    string            `yaml:"service"`
+	Vars       map[string]string `yaml:"vars"`
+	Objectives []Objective       `yaml:"objectives"`
+	Resources  []Resource        `yaml:"resources"`
+}
+
+// An Objective (SLO) is an indicator and its bounds.
+type Objective struct {
+	ID        string `yaml:"id"`
+	Title     string `yaml:"title"`
+	Group     string `yaml:"group"`
+	Unit      string `yaml:"unit"` // s, ratio, req/s, bytes, or none for a count
+	Indicator `yaml:",inline"`
+	By        string `yaml:"by"`   // label each of whose values is judged on its own
+	When      *When  `yaml:"when"` // scenarios and profiles that it holds for; nil: all
+
+	Must      *Bound   `yaml:"must"`   // else fail
+	Should    *Bound   `yaml:"should"` // else warn
+	Target    *Bound   `yaml:"target"` // of the comparison; without one it is Must
+	Worse     string   `yaml:"worse"`  // the direction that is worse: higher or lower
+	Tolerance *Percent `yaml:"tolerance"`
+}
+
+// An Indicator (SLI) is what is measured: exactly one of these.
+type Indicator struct {
+	Rate     *Rate     `yaml:"rate"`
+	Ratio    *Ratio    `yaml:"ratio"`
+	Quantile *Quantile `yaml:"quantile"`
+	Mean     *Of       `yaml:"mean"`
+	Count    *Of       `yaml:"count"`
+	Gauge    *Gauge    `yaml:"gauge"`
+	Query    *string   `yaml:"query"`
+}
+
+// Of names the series of a counter or histogram.
+type Of struct {
+	Of string `yaml:"of"`
+}
+
+// A Rate is events per second: the mean of the window, or the least or greatest sliding mean over a stretch.
+type Rate struct {
+	Of     string              `yaml:"of"`
+	Over   strictyaml.Duration `yaml:"over"`
+	Reduce string              `yaml:"reduce"` // min or max, with over
+}
+
+// A Ratio is bad, or good, events over all events. Per interval it is the share
+// of intervals with events in which at least one was good.
+type Ratio struct {
+	Bad   string `yaml:"bad"`
+	Good  string `yaml:"good"`
+	Total string `yaml:"total"`
+	Per   string `yaml:"per"`
+}
+
+// A Quantile of a histogram.
+type Quantile struct {
+	Q  float64 `yaml:"q"`
+	Of string  `yaml:"of"`
+}
+
+// A Gauge is an expression reduced over time.
+type Gauge struct {
+	Of     string `yaml:"of"`
+	Reduce string `yaml:"reduce"` // max, min, mean or last
+}
+
+// When says for which scenarios and profiles an objective holds.
+type When struct {
+	Scenario oneOrMore `yaml:"scenario"`
+	Profile  oneOrMore `yaml:"profile"`
+}
+
+func (w *When) matches(r run.Run) bool {
+	return w == nil || w.Scenario.has(r.Scenario) && w.Profile.has(r.Profile)
+}
+
+// oneOrMore is a name or a list of names; none matches all.
+type oneOrMore []string
+
+// UnmarshalYAML reads a name or a list of names.
+func (o *oneOrMore) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*o = oneOrMore{n.Value}
+		return nil
+	}
+	return n.Decode((*[]string)(o))
+}
+
+func (o oneOrMore) has(name string) bool { return len(o) == 0 || slices.Contains(o, name) }
+
+// A Percent is a share, in [0, 1], written as 5%.
+type Percent float64
+
+// UnmarshalYAML reads a percentage.
+func (p *Percent) UnmarshalYAML(n *yaml.Node) error {
+	b, err := ParseBound("== " + n.Value)
+	if err != nil || b.dimension != ratioUnit {
+		return fmt.Errorf("want a percentage such as 5%%, got %q", n.Value)
+	}
+	*p = Percent(b.low)
+	return nil
+}
+
+// A Resource is something of which there is only so much.
+type Resource struct {
+	ID        string  `yaml:"id"`
+	Component string  `yaml:"component"`
+	Resource  string  `yaml:"resource"`
+	Unit      string  `yaml:"unit"`
+	Used      string  `yaml:"used"`
+	Limit     string  `yaml:"limit"` // a number or an expression; may be missing
+	Peak      *Bounds `yaml:"peak"`
+	Average   *Bounds `yaml:"average"`
+}
+
+// Bounds judge one figure of a resource; percentages are of its limit.
+type Bounds struct {
+	Must   *Bound `yaml:"must"`
+	Should *Bound `yaml:"should"`
+}
+
+type agreementFile struct {
+	strictyaml.Header `yaml:",inline"`
+	Agreement         `yaml:",inline"`
+}
+
+// Parse reads an SLA file. The error holds every mistake with its place.
+func Parse(name string, text []byte) (Agreement, error) {
+	var f agreementFile
+	err := strictyaml.Decode(name, text, &f, func(at strictyaml.Path) strictyaml.Problems {
+		return append(f.Header.Problems(at, "SLA"), f.problems(at)...)
+	})
+	for i := range f.Objectives {
+		f.Objectives[i].complete()
+	}
+	return f.Agreement, err
+}
+
+// complete fills in what can be left out.
+func (o *Objective) complete() {
+	if o.Title == "" {
+		o.Title = o.ID
+	}
+	if o.Target == nil {
+		o.Target = o.Must
+	}
+	if o.Worse == "" {
+		o.Worse = "higher"
+		if o.Must != nil && strings.HasPrefix(o.Must.op, ">") {
+			o.Worse = "lower"
+		}
+	}
+}
+
+func (a Agreement) problems(at strictyaml.Path) (ps strictyaml.Problems) {
+	seen := map[string]bool{}
+	unique := func(id string, at strictyaml.Path) {
+		if !idForm.MatchString(id) {
+			ps.Addf(at.Field("id"), "want a name of letters, digits and -, got %q", id)
+		} else if seen[id] {
+			ps.Addf(at.Field("id"), "%s stands twice", id)
+		}
+		seen[id] = true
+	}
+	for i, o := range a.Objectives {
+		at := at.Field("objectives").Index(i)
+		unique(o.ID, at)
+		ps = append(ps, o.problems(at, a.Vars)...)
+	}
+	for i, r := range a.Resources {
+		at := at.Field("resources").Index(i)
+		unique(r.ID, at)
+		ps = append(ps, r.problems(at, a.Vars)...)
+	}
+	return ps
+}
+
+var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+var objectiveUnits = []string{"", "s", "ratio", "req/s", "bytes"}
+
+func (o Objective) problems(at strictyaml.Path, vars map[string]string) (ps strictyaml.Problems) {
+	ps = o.Indicator.problems(at, vars)
+	if !slices.Contains(objectiveUnits, o.Unit) {
+		ps.Addf(at.Field("unit"), "want s, ratio, req/s, bytes or none, got %q", o.Unit)
+	}
+	if o.Worse != "" && o.Worse != "higher" && o.Worse != "lower" {
+		ps.Addf(at.Field("worse"), "want higher or lower, got %q", o.Worse)
+	}
+	if o.By != "" && (o.Gauge != nil || o.Query != nil) {
+		ps.Addf(at.Field("by"), "works on counters and histograms; aggregate a gauge or query in its expression")
+	}
+	for _, b := range []struct {
+		name  string
+		bound *Bound
+	}{{"must", o.Must}, {"should", o.Should}, {"target", o.Target}} {
+		if b.bound != nil && b.bound.dimension != plainNumber && b.bound.dimension != dimensionOf(o.Unit) {
+			ps.Addf(at.Field(b.name), "%q is %s, the objective's unit is %q", b.bound.Text, b.bound.dimension, o.Unit)
+		}
+	}
+	return ps
+}
+
+func (in Indicator) problems(at strictyaml.Path, vars map[string]string) (ps strictyaml.Problems) {
+	kinds := 0
+	selector := func(at strictyaml.Path, text string) {
+		if _, err := promql.ParseSelector(text, placeholders(vars)); err != nil {
+			ps.Addf(at, "%v", err)
+		}
+	}
+	if r := in.Rate; r != nil {
+		kinds++
+		selector(at.Field("rate").Field("of"), r.Of)
+		if (r.Over == 0) != (r.Reduce == "") || r.Reduce != "" && r.Reduce != "min" && r.Reduce != "max" {
+			ps.Addf(at.Field("rate"), "give over a duration and reduce min or max, or neither")
+		}
+	}
+	if r := in.Ratio; r != nil {
+		kinds++
+		part, name := r.Bad, "bad"
+		if r.Good != "" {
+			part, name = r.Good, "good"
+		}
+		if (r.Bad == "") == (r.Good == "") {
+			ps.Addf(at.Field("ratio"), "give bad or good, and total")
+		}
+		if r.Per != "" && (r.Per != "interval" || r.Good == "") {
+			ps.Addf(at.Field("ratio").Field("per"), "want interval, with good")
+		}
+		selector(at.Field("ratio").Field(name), part)
+		selector(at.Field("ratio").Field("total"), r.Total)
+	}
+	if q := in.Quantile; q != nil {
+		kinds++
+		if !(q.Q > 0 && q.Q < 1) {
+			ps.Addf(at.Field("quantile").Field("q"), "must lie between 0 and 1, got %v", q.Q)
+		}
+		selector(at.Field("quantile").Field("of"), q.Of)
+	}
+	for name, of := range map[string]*Of{"mean": in.Mean, "count": in.Count} {
+		if of != nil {
+			kinds++
+			selector(at.Field(name).Field("of"), of.Of)
+		}
+	}
+	if g := in.Gauge; g != nil {
+		kinds++
+		if !slices.Contains([]string{"max", "min", "mean", "last"}, g.Reduce) {
+			ps.Addf(at.Field("gauge").Field("reduce"), "want max, min, mean or last, got %q", g.Reduce)
+		}
+		checkExpr(at.Field("gauge").Field("of"), g.Of, vars, &ps)
+	}
+	if in.Query != nil {
+		kinds++
+		checkExpr(at.Field("query"), *in.Query, vars, &ps)
+	}
+	if kinds != 1 {
+		ps.Addf(at, "want exactly one of rate, ratio, quantile, mean, count, gauge, query; got %d", kinds)
+	}
+	return ps
+}
+
+func (r Resource) problems(at strictyaml.Path, vars map[string]string) (ps strictyaml.Problems) {
+	checkExpr(at.Field("used"), r.Used, vars, &ps)
+	if r.Limit != "" {
+		checkExpr(at.Field("limit"), r.Limit, vars, &ps)
+	}
+	for name, b := range map[string]*Bounds{"peak": r.Peak, "average": r.Average} {
+		if b == nil {
+			continue
+		}
+		for kind, bound := range map[string]*Bound{"must": b.Must, "should": b.Should} {
+			if bound != nil && bound.dimension == ratioUnit && r.Limit == "" {
+				ps.Addf(at.Field(name).Field(kind), "%q is a share of the limit, and there is no limit", bound.Text)
+			}
+		}
+	}
+	return ps
+}
+
+func checkExpr(at strictyaml.Path, expr string, vars map[string]string, ps *strictyaml.Problems) {
+	if _, err := promql.NewParser().ParseExpr(promql.Expand(expr, placeholders(vars))); err != nil {
+		ps.Addf(at, "PromQL: %v", err)
+	}
+}
+
+// placeholders stand for the variables of a run while a file is checked.
+func placeholders(vars map[string]string) map[string]string {
+	return variables(vars, run.Run{ID: "run", Window: run.Window{Start: time.Unix(0, 0), End: time.Unix(60, 0)}, Steady: run.Window{Start: time.Unix(0, 0), End: time.Unix(60, 0)}}, time.Second)
+}
+
+// variables are what expressions may refer to.
+func variables(vars map[string]string, r run.Run, scrape time.Duration) map[string]string {
+	all := map[string]string{
+		"run": r.ID, "scrape": seconds(scrape), "step": seconds(scrape),
+		"rate": seconds(max(4*scrape, time.Second)), "window": seconds(r.Window.Duration()), "steady": seconds(scored(r).Duration()),
+	}
+	for name, value := range vars {
+		all[name] = value
+	}
+	return all
+}
+
+// seconds writes a duration as PromQL does, in milliseconds.
+func seconds(d time.Duration) string { return fmt.Sprintf("%dms", max(d.Milliseconds(), 1)) }
+
+// scored is the window that quantiles, gauges and resources are measured over:
+// the steady one, or from the first to the last scored stage, or all of the run.
+func scored(r run.Run) run.Window {
+	if !r.Steady.IsZero() {
+		return r.Steady.Intersect(r.Window)
+	}
+	var w run.Window
+	for _, s := range r.Stages {
+		if s.Scored {
+			if w.IsZero() {
+				w.Start = s.Start
+			}
+			w.End = s.End
+		}
+	}
+	if w = w.Intersect(r.Window); !w.IsZero() {
+		return w
+	}
+	return r.Window
+}
+
+// nan is no data.
+var nan = math.NaN()
