@@ -145,13 +145,14 @@ func valueOf(r slo.Result) compare.Value {
 	return compare.Value{Value: r.Value, Total: r.Events}
 }
 
-// metrics are the objectives that can be compared: those that have an opinion on
-// what is worse. Those with a bound or target decide.
+// metrics are the objectives that are compared: those with a bound or a target,
+// as far as a change of them means something. Those that must hold decide.
 func (x *analyzed) metrics() []compare.Metric {
 	var ms []compare.Metric
 	for _, r := range x.scores.Objectives {
 		o := r.Objective
-		if o.By != "" || o.Group == "users" {
+		bounded := o.Must != nil || o.Should != nil || o.Target != nil
+		if !bounded || o.By != "" || o.Group == "users" || o.Ratio != nil && o.Ratio.Per != "" {
 			continue
 		}
 		m := compare.Metric{ID: o.ID, Title: o.Title, Group: o.Group, Unit: o.Unit, HigherIsWorse: o.Worse != "lower", Tolerance: .05, Gating: o.Must != nil || o.Target != nil, Ratio: o.Ratio != nil && o.Ratio.Per == ""}

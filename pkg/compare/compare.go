@@ -308,7 +308,7 @@ func (d *Delta) decide() {
 	case d.effect+reach < unchanged && -d.effect+reach < unchanged:
 		d.Verdict, d.Reason = Unchanged, ""
 	case d.Reason == "" && d.RunsNeeded > 0:
-		d.Reason = fmt.Sprintf("too noisy to tell: about %d runs on each side would settle it", d.RunsNeeded)
+		d.Reason = "too noisy to tell"
 	case d.Reason == "":
 		d.Reason = "too few events to tell"
 	}

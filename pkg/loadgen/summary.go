@@ -141,12 +141,6 @@ type Progress struct {
 	P50, P95, P99      float64 // response time since the start
 }
 
-// String is the live line.
-func (p Progress) String() string {
-	return fmt.Sprintf("%s/%s  %d users  %.0f req/s  %d requests, %d failures  p50 %.0f ms, p95 %.0f ms, p99 %.0f ms",
-		p.Elapsed.Round(time.Second), p.Total.Round(time.Second), p.Users, p.RequestsPerSecond, p.Requests, p.Failures, p.P50*1e3, p.P95*1e3, p.P99*1e3)
-}
-
 // Progress tells how far the run is; safe to call at any time.
 func (g *Generator) Progress() Progress {
 	p := Progress{Total: g.opts.Profile.Duration(), Users: int(g.rec.nUsers.Load()), RequestsPerSecond: float64(g.lastRate.Load())}
