@@ -22,7 +22,7 @@ var version = "dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := analyzer(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
@@ -38,7 +38,7 @@ func (a *app) analyzer() *analysis.Analyzer {
 	return &analysis.Analyzer{Store: a.store(), Version: version}
 }
 
-func analyzer(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{}
 	root := &cobra.Command{
 		Use:   "analyzer",

@@ -70,7 +70,7 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 		return t.run, loadgen.Summary{}, errors.Join(fmt.Errorf("run %s: %w", id, err), t.discard())
 	}
 	summary, loadErr := t.load(ctx, hard)
-	if err := t.seal(summary, loadErr, hard); err != nil {
+	if err := t.seal(hard, summary, loadErr); err != nil {
 		return t.run, summary, fmt.Errorf("run %s: %w", id, err)
 	}
 	if loadErr != nil {
@@ -224,7 +224,7 @@ func (t *testRun) load(ctx, hard context.Context) (loadgen.Summary, error) {
 var errStopped = errors.New("stopped by the user")
 
 // seal closes the recording and registers the run as it ended.
-func (t *testRun) seal(summary loadgen.Summary, loadErr error, hard context.Context) error {
+func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr error) error {
 	t.run.Window.End = time.Now()
 	if hard.Err() == nil && loadErr == nil && t.run.Window.End.Before(t.run.Window.Start) {
 		return errors.New("the clock went backwards during the run")

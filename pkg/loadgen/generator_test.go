@@ -270,7 +270,7 @@ func TestNoAllocationPerRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := g.newUser(0, t.Context())
+	u := g.newUser(t.Context(), 0)
 	for range 1000 {
 		u.iterate(t.Context(), time.Time{})
 	}
@@ -296,7 +296,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	u := g.newUser(0, b.Context())
+	u := g.newUser(b.Context(), 0)
 	defer u.leave()
 	b.ReportAllocs()
 	for b.Loop() {

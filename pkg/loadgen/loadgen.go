@@ -147,7 +147,7 @@ func (g *Generator) verdict(cause error) error {
 	if cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	if g.rec.answered.Load() == 0 && g.firstCause() != "" {
+	if (g.rec.answered.Load() == 0 || g.ready.Load() == 0) && g.firstCause() != "" {
 		return g.nothingSent()
 	}
 	return nil
@@ -306,7 +306,7 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 		for len(users) < want {
 			stopCtx, stop := context.WithCancel(ctx)
 			users = append(users, stop)
-			u := g.newUser(started, hard)
+			u := g.newUser(hard, started)
 			started++
 			g.wg.Go(func() { u.runClosed(stopCtx) })
 		}
@@ -334,7 +334,7 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 	g.cpuSince, g.start = time.Now(), time.Now()
 	loggedIn := make(chan struct{}, pool)
 	for i := range pool {
-		u := g.newUser(i, hard)
+		u := g.newUser(hard, i)
 		g.wg.Go(func() { u.runOpen(ctx, queue, loggedIn) })
 	}
 	g.rec.nUsers.Store(int64(pool))

@@ -139,7 +139,7 @@ type user struct {
 	timer  *time.Timer
 }
 
-func (g *Generator) newUser(id int, hard context.Context) *user {
+func (g *Generator) newUser(hard context.Context, id int) *user {
 	u := &user{g: g, id: id, hard: hard, rng: rand.New(rand.NewPCG(g.opts.Seed, uint64(id))), conn: &conn{dialer: g.dialer}}
 	u.kind = g.pickKind(id)
 	u.scope = scope{vars: map[string]value{}, rng: u.rng,

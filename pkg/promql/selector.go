@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -82,7 +83,7 @@ func ParseSelector(text string, vars map[string]string) (Selector, error) {
 	}
 	s := Selector{fromVars: map[string]bool{}}
 	for _, m := range whole {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			s.Metric = m.Value
 			continue
 		}

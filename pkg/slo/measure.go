@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"golang.org/x/sync/errgroup"
@@ -517,7 +518,7 @@ func (ms measurer) exprCoverage(ctx context.Context, expr string) (coverage floa
 	for _, matchers := range parser.ExtractSelectors(tree) {
 		sel := promql.Selector{}
 		for _, m := range matchers {
-			if m.Name == labels.MetricName {
+			if m.Name == model.MetricNameLabel {
 				sel.Metric = m.Value
 			} else {
 				sel.Matchers = append(sel.Matchers, m)

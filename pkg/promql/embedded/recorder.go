@@ -306,7 +306,7 @@ func (a *birthsAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t i
 			a.appendZero(ls, previous, h, fh)
 		}
 	}
-	if ls.Get(labels.MetricName) == "up" && v == 1 {
+	if ls.Get(model.MetricNameLabel) == "up" && v == 1 {
 		a.ups[target{ls.Get("job"), ls.Get("instance")}] = t
 	}
 	return a.AppenderV2.Append(ref, ls, st, t, v, h, fh, o)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/plumbline/plumbline/internal/analysis"
+	"github.com/plumbline/plumbline/internal/paracle"
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/slo"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"loadgen": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			cfg, err := paracle.ForVersion("v1.0.3")
+			if err != nil {
+				return err
+			}
+			srv := httptest.NewServer(paracle.New(cfg))
+			env.Defer(srv.Close)
+			env.Setenv("TARGET", srv.URL)
+			examples, err := filepath.Abs("../../examples/paracle")
+			env.Setenv("EXAMPLES", examples)
+			return err
+		},
+	})
+}
+
+// TestKilledRunCanBeAnalysed kills a loadgen in the middle of its run.
+func TestKilledRunCanBeAnalysed(t *testing.T) {
+	cfg, err := paracle.ForVersion("v1.0.3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(paracle.New(cfg))
+	defer srv.Close()
+	st := store.Open(t.TempDir())
+	cmd := &exec.Cmd{Path: os.Args[0], Args: []string{"loadgen", "run", "../../examples/paracle/scenarios/mixed.yaml",
+		"--profiles", "../../examples/paracle/profiles.yaml", "--profile", "smoke", "--target", srv.URL, "--results", filepath.Dir(filepath.Dir(st.Dir("x"))),
+		"--sla", "../../examples/paracle/demo/sla.yaml", "--run", "killed"}, Env: append(os.Environ(), "TEST_PASSWORD=test_password"), Stderr: os.Stderr}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	awaitLoad(t, st)
+	if _, err := (&analysis.Analyzer{Store: st}).Report(t.Context(), "killed", analysis.Options{}); !errors.Is(err, embedded.ErrLive) {
+		t.Errorf("report of a live run: got %v, want ErrLive", err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("loadgen ended by itself")
+	}
+	for range 2 { // the first reader recovers, the second finds it sealed
+		rep, err := (&analysis.Analyzer{Store: st}).Report(context.Background(), "killed", analysis.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep.Run.State != run.Aborted || rep.Verdict == slo.Pass || rep.Verdict == slo.Warn {
+			t.Errorf("got state %s and verdict %s, want aborted and no pass", rep.Run.State, rep.Verdict)
+		}
+		if n := rep.Requests[len(rep.Requests)-1].Requests; n == 0 {
+			t.Error("got no requests, want those before the kill")
+		}
+	}
+}
+
+// awaitLoad waits until the run is registered and has been under way for some scrapes.
+func awaitLoad(t *testing.T, st *store.Store) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		text, err := os.ReadFile(filepath.Join(st.Dir("killed"), "run.json"))
+		var r run.Run
+		if err == nil && json.Unmarshal(text, &r) == nil && time.Since(r.Window.Start) > 5*time.Second {
+			return
+		}
+	}
+	t.Fatal("the load never began")
+}
