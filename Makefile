@@ -2,7 +2,10 @@
 # `make demo` and `make test` are enough.
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-BUILD   := go build -buildvcs=false -ldflags "-X main.version=$(VERSION)"
+BUILD   := go build -ldflags "-X main.version=$(VERSION)"
+
+# Versions come from above: Go need not ask git, which refuses checkouts of others.
+export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 
 # What the tests need of Debian, and the programs by which one sees it is there.
 DEBIAN_PACKAGES := prometheus chromium
@@ -17,18 +20,12 @@ demo: build ## load a sample service in two versions and report, in about a minu
 	bin/analyzer demo
 
 test: test-packages ## install what the tests need, then run every test with the race detector
-	PLUMBLINE_REQUIRE_SERVERS=1 go test -race -timeout 15m ./...
+	PLUMBLINE_REQUIRE_SERVERS=1 go test -race -short -timeout 15m ./...
+	go test -timeout 5m -run 'TestScripts/demo' ./cmd/analyzer # the demo measures, so it runs alone
 
 .PHONY: test-packages
 test-packages:
-	@for p in $(DEBIAN_PROGRAMS); do command -v $$p >/dev/null || missing=yes; done; \
-	if [ -n "$$missing" ]; then \
-		command -v apt-get >/dev/null || { echo "make test needs these programs: $(DEBIAN_PROGRAMS); install them with your system's package manager" >&2; exit 1; }; \
-		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-		echo "installing $(DEBIAN_PACKAGES)"; \
-		$$sudo apt-get update -qq && \
-		$$sudo env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $(DEBIAN_PACKAGES) >/dev/null; \
-	fi
+	@internal/tools/install-packages.sh "$(DEBIAN_PROGRAMS)" "$(DEBIAN_PACKAGES)"
 
 .bin/golangci-lint: internal/tools/go.mod internal/tools/go.sum
 	cd internal/tools && go build -o ../../.bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -336,9 +336,10 @@ func scaled(values []float64, f float64) []float64 {
 
 // add draws the values of a grid of intervals; each stands at its interval's end.
 func add(c *report.Chart, name string, values []float64, start time.Time, step time.Duration) {
-	if len(values) == 0 {
+	if len(values) < 2 {
 		return
 	}
+	values = values[:len(values)-1] // the last interval lies after the window, for the closing scrape
 	if c.Times == nil {
 		for i := range values {
 			c.Times = append(c.Times, start.Add(time.Duration(i+1)*step))

@@ -166,7 +166,7 @@ func sayComparison(c report.Comparison) string {
 	by := map[compare.Verdict][]string{}
 	for _, d := range c.Deltas {
 		if d.TargetJudged {
-			by[d.Verdict] = append(by[d.Verdict], fmt.Sprintf("%s %+.0f %%", d.Title, 100*float64(d.Change)))
+			by[d.Verdict] = append(by[d.Verdict], fmt.Sprintf("%s %s %%", d.Title, signed(100*float64(d.Change))))
 		}
 	}
 	text := fmt.Sprintf("Against %s (%d runs, %d here) it is %s", c.Baseline, len(c.BaselineRuns), len(c.CandidateRuns), c.Verdict)
@@ -186,4 +186,9 @@ func enumerate(names []string) string {
 		return strings.Join(names, "")
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// signed writes a whole number with its sign, as the tables do.
+func signed(v float64) string {
+	return strings.Replace(fmt.Sprintf("%+.0f", v), "-", "−", 1)
 }

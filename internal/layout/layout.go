@@ -17,19 +17,20 @@ const Module = "github.com/plumbline/plumbline"
 // one in the list.
 type Row int
 
+// The rows, from the bottom up.
 const (
-	Files   Row = iota // embedded files; they import nothing of ours
-	Words              // what everything is told in
-	Asking             // where values come from, and the load that makes them
-	Judging            // what the values mean
-	Result             // what the reader gets
-	Serving            // how our programs use the library
-	Wiring             // the programs
-	Holding            // what holds the tree together; nothing imports it
+	Files    Row = iota // embedded files; they import nothing of ours
+	Words               // what everything is told in
+	Asking              // where values come from, and the load that makes them
+	Judging             // what the values mean
+	Result              // what the reader gets
+	Programs            // how our programs use the library
+	Wiring              // the programs
+	Holding             // what holds the tree together; nothing imports it
 )
 
 func (r Row) String() string {
-	return [...]string{"files", "words", "asking", "judging", "result", "serving", "wiring", "holding"}[r]
+	return [...]string{"files", "words", "asking", "judging", "result", "programs", "wiring", "holding"}[r]
 }
 
 // A Package is a line of the picture.
@@ -61,14 +62,14 @@ var Packages = []Package{
 	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html json"},
 	{Path: "pkg/stats", Row: Words, Sentence: "the statistics that the judges share"},
 	{Path: "pkg/strictyaml", Row: Words, Sentence: "YAML read strictly; every mistake with file:line:column"},
-	{Path: "internal/testrun", Row: Serving, Arrows: []string{"internal/store"}, Sentence: "the life of a run: id, recorder, first scrape, load, last scrape, seal, register"},
-	{Path: "internal/analysis", Row: Serving, Arrows: []string{"internal/store"}, Sentence: "Analyzer — takes a run to its report; knows the order of steps"},
-	{Path: "internal/store", Row: Serving, Sentence: "the results folder: runs, recordings, baselines"},
-	{Path: "internal/config", Row: Serving, Sentence: "plumbline.yaml"},
-	{Path: "internal/cli", Row: Serving, Sentence: "what both command lines share: exit codes, flags from the environment"},
-	{Path: "internal/server", Row: Serving, Arrows: []string{"internal/analysis", "internal/store"}, Planned: true, Sentence: "the HTTP API and the web page"},
-	{Path: "internal/grafana", Row: Serving, Planned: true, Sentence: "provisions dashboards, data source, annotations"},
-	{Path: "internal/paracle", Row: Serving, Sentence: "the sample API that the demo and the tests put under load"},
+	{Path: "internal/testrun", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "the life of a run: id, recorder, first scrape, load, last scrape, seal, register"},
+	{Path: "internal/analysis", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "Analyzer — takes a run to its report; knows the order of steps"},
+	{Path: "internal/store", Row: Programs, Sentence: "the results folder: runs, recordings, baselines"},
+	{Path: "internal/config", Row: Programs, Sentence: "plumbline.yaml"},
+	{Path: "internal/cli", Row: Programs, Sentence: "what both command lines share: exit codes, flags from the environment"},
+	{Path: "internal/server", Row: Programs, Arrows: []string{"internal/analysis", "internal/store"}, Planned: true, Sentence: "the HTTP API and the web page"},
+	{Path: "internal/grafana", Row: Programs, Planned: true, Sentence: "provisions dashboards, data source, annotations"},
+	{Path: "internal/paracle", Row: Programs, Sentence: "the sample API that the demo and the tests put under load"},
 	{Path: "internal/paracle/cmd/paracle", Row: Wiring, Sentence: "the sample API alone"},
 	{Path: "internal/layout", Row: Holding, Sentence: "the test that imports keep to the picture below"},
 	{Path: "internal/doctest", Row: Holding, Sentence: "the test that the commands in README.md and docs/ work"},

@@ -49,8 +49,8 @@ func TestArchitectureListsThePicture(t *testing.T) {
 // picture is a small one, for the tests of the test.
 var picture = []layout.Package{
 	{Path: "cmd/analyzer", Row: layout.Wiring},
-	{Path: "internal/store", Row: layout.Serving},
-	{Path: "internal/server", Row: layout.Serving, Arrows: []string{"internal/store"}},
+	{Path: "internal/store", Row: layout.Programs},
+	{Path: "internal/server", Row: layout.Programs, Arrows: []string{"internal/store"}},
 	{Path: "pkg/slo", Row: layout.Judging},
 	{Path: "pkg/compare", Row: layout.Judging},
 	{Path: "pkg/run", Row: layout.Words},
@@ -63,7 +63,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{"an import that goes down", "pkg/slo/slo.go", `import _ ` + ours + `pkg/run"`, ""},
 		{"an import along an arrow", "internal/server/server.go", `import _ ` + ours + `internal/store"`, ""},
 		{"an import against an arrow", "internal/store/store.go", `import _ ` + ours + `internal/server"`,
-			`internal/store/store.go:2: imports "internal/server": both stand in row serving, whose packages don't import each other; internal/store may import rows files, words, asking, judging, result`},
+			`internal/store/store.go:2: imports "internal/server": both stand in row programs, whose packages don't import each other; internal/store may import rows files, words, asking, judging, result`},
 		{"an import within a row", "pkg/slo/slo.go", `import _ ` + ours + `pkg/compare"`,
 			`pkg/slo/slo.go:2: imports "pkg/compare": both stand in row judging, whose packages don't import each other; pkg/slo may import rows files, words, asking`},
 		{"a test that brings a row together", "pkg/slo/slo_test.go", `import _ ` + ours + `pkg/compare"`, ""},
@@ -175,6 +175,7 @@ func TestCheckLines(t *testing.T) {
 		{Path: "dashboards", Sentence: "embedded", Planned: true},
 		{Path: "pkg/run", Sentence: "Run"},
 		{Path: "pkg/trend", Sentence: "Trend", Planned: true},
+		{Path: "internal/layout", Sentence: "a test", Row: layout.Holding},
 	}, layout.Lines(architecture), func(path string) bool { return path == "deploy/kubernetes" })
 	want := []string{
 		`ARCHITECTURE.md says of cmd/analyzer/ "one file per command: demo report runs", internal/layout/layout.go "all commands"`,

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,6 +118,8 @@ type testRun struct {
 	recorder  *embedded.Recorder
 	metrics   *http.Server
 	saveErr   error
+
+	mu sync.Mutex // guards the run's warnings, which come from many users at once
 }
 
 // prepare brings everything up to the moment at which the load can start.
@@ -190,6 +193,8 @@ func (t *testRun) started(at time.Time) {
 }
 
 func (t *testRun) warn(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.run.Warnings = append(t.run.Warnings, text)
 	if t.spec.OnWarning != nil {
 		t.spec.OnWarning(text)

@@ -1,0 +1,184 @@
+package slo
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/promqltest"
+
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/run"
+)
+
+const scrape = 5 * time.Second
+
+// tenMinutes is a run of ten minutes, the first of which is ramp-up.
+func tenMinutes() run.Run {
+	at := func(m int) time.Time { return time.Unix(60, 0).Add(time.Duration(m) * time.Minute) }
+	return run.Run{
+		ID: "r", Scenario: "mixed", Profile: "peak", State: run.Complete,
+		Window: run.Window{Start: at(0), End: at(10)}, Steady: run.Window{Start: at(1), End: at(10)},
+		Generators: run.Generators{Expected: 1, Segments: []run.Generator{{Segment: 1, Valid: true}}},
+	}
+}
+
+// The service of most cases: 50 good requests in each scrape, from 0 s to 750 s.
+const healthy = `
+up{job="api",instance="a"} 1x150
+http_requests_total{job="api",instance="a",status="200"} 0+50x150
+http_requests_total{job="api",instance="a",status="404"} 0x150
+d_seconds_bucket{job="api",instance="a",le="0.1"} 0+40x150
+d_seconds_bucket{job="api",instance="a",le="0.5"} 0+50x150
+d_seconds_bucket{job="api",instance="a",le="+Inf"} 0+50x150
+d_seconds_sum{job="api",instance="a"} 0+5x150
+d_seconds_count{job="api",instance="a"} 0+50x150
+queue{job="api",instance="a"} 3x60 9x1 3x90
+`
+
+func parse(t *testing.T, objective string) Agreement {
+	t.Helper()
+	a, err := Parse("sla.yaml", []byte("apiVersion: plumbline/v1\nkind: SLA\nservice: s\nvars: {api: 'job=\"api\"'}\nobjectives:\n  - {id: x, "+objective+"}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func measure(t *testing.T, series, objective string, change func(*Scope)) (Result, bool) {
+	t.Helper()
+	storage := promqltest.LoadedStorage(t, "load 5s\n"+strings.TrimSpace(strings.ReplaceAll("\n"+series, "\n", "\n  ")))
+	t.Cleanup(func() { storage.Close() })
+	scope := Scope{Run: tenMinutes()}
+	if change != nil {
+		change(&scope)
+	}
+	scores, err := parse(t, objective).Measure(t.Context(), promql.NewMeter(embedded.New(storage), scrape), scope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(scores.Objectives) == 0 {
+		return Result{}, false
+	}
+	return scores.Objectives[0], true
+}
+
+func TestValuesAndVerdicts(t *testing.T) {
+	nan := math.NaN()
+	without := func(part string) string { return strings.ReplaceAll(healthy, part, "") }
+	errors := `ratio: {bad: 'http_requests_total{$api,status=~"5.."}', total: 'http_requests_total{$api}'}, unit: ratio, must: "< 1%"`
+	for _, c := range []struct {
+		name, series, objective string
+		change                  func(*Scope)
+		value                   float64
+		verdict                 Verdict
+		reason                  string
+	}{
+		// The closing scrape, one interval after the end, belongs to the window.
+		{"a count is what the counter gained", healthy, `count: {of: 'http_requests_total{$api}'}, must: "> 6000"`, nil, 6050, Pass, ""},
+		{"a rate is the count by the window", healthy, `rate: {of: 'http_requests_total{$api}'}, unit: req/s, must: ">= 10"`, nil, 6050.0 / 600, Pass, ""},
+		{"a sustained rate is the least stretch", healthy, `rate: {of: 'http_requests_total{$api}', over: 2m, reduce: min}, unit: req/s, must: ">= 11"`, nil, 10, Fail, ""},
+		{"a stretch longer than the window can't be told", healthy, `rate: {of: 'http_requests_total{$api}', over: 15m, reduce: min}, unit: req/s, must: ">= 1"`, nil, nan, Inconclusive, "15m0s are needed"},
+		{"a counter that was reset goes on", strings.Replace(healthy, `0+50x150`, `0+50x74 0+50x75`, 1), `count: {of: 'http_requests_total{$api,status="200"}'}, must: "> 1"`, nil, 6000, Pass, ""},
+		{"no errors are 0 where requests are", healthy, errors, nil, 0, Pass, ""},
+		{"errors that are born in the middle count", healthy + "http_requests_total{job=\"api\",instance=\"a\",status=\"500\"} _x60 61x90\n", errors, nil, 61.0 / 6111, Pass, ""},
+		{"a dropped label can't be told from no errors", strings.ReplaceAll(strings.ReplaceAll(healthy, `,status="200"`, ""), `,status="404"`, `,x="y"`), errors, nil, nan, Inconclusive, "label status"},
+		{"no requests at all is no data", without("http_requests_total"), errors, nil, nan, Inconclusive, "no series"},
+		{"a gap in one series loses nothing of what it gained", strings.Replace(healthy, `status="200"} 0+50x150`, `status="200"} 0+50x40 _x40 4000+50x69`, 1), `count: {of: 'http_requests_total{$api,status="200"}'}, must: "> 1"`, nil, 6000, Pass, ""},
+		{"a quantile of a classic histogram", healthy, `quantile: {q: 0.9, of: 'd_seconds{$api}'}, unit: s, must: "< 500ms"`, nil, .3, Pass, ""},
+		{"a bound at a bucket's edge is counted", healthy, `quantile: {q: 0.81, of: 'd_seconds{$api}'}, unit: s, must: "< 100ms"`, nil, .12, Fail, ""},
+		{"a quantile without a histogram is no data", healthy, `quantile: {q: 0.9, of: 'gone{$api}'}, unit: s, must: "< 500ms"`, nil, nan, Inconclusive, "no histogram"},
+		{"a mean is sum by count", healthy, `mean: {of: 'd_seconds{$api}'}, unit: s, should: "< 50ms"`, nil, .1, Warn, ""},
+		{"the highest of a gauge", healthy, `gauge: {of: 'max(queue)', reduce: max}, must: "< 5"`, nil, 9, Fail, ""},
+		{"a query is what it says", healthy, `query: 'sum(queue) * 2', must: "== 6"`, nil, 6, Pass, ""},
+		{"several series where one is scored", healthy, `query: 'http_requests_total', must: "> 6"`, nil, nan, Inconclusive, "2 series"},
+		{"0/0 is no data", healthy, `query: 'sum(queue) * 0 / 0', must: "< 6"`, nil, nan, Inconclusive, "no data"},
+		{"relative to a baseline that is there", healthy, `mean: {of: 'd_seconds{$api}'}, unit: s, must: "<= baseline * 1.10"`, func(s *Scope) { s.Baseline = map[string]float64{"x": .08} }, .1, Fail, ""},
+		{"relative to none", healthy, `mean: {of: 'd_seconds{$api}'}, unit: s, must: "<= baseline * 1.10"`, nil, .1, Inconclusive, "no baseline value"},
+		{"an invalid generator takes a pass away", healthy, errors, func(s *Scope) {
+			s.Run.Generators.Segments[0] = run.Generator{Segment: 1, Reasons: []string{"too slow"}}
+		}, 0, Inconclusive, "too slow"},
+		{"but not a failure that the service shows", healthy, `count: {of: 'http_requests_total{$api}'}, must: "> 9000"`, func(s *Scope) { s.Run.Generators.Segments = nil }, 6050, Fail, ""},
+		{"an aborted run never passes", healthy, errors, func(s *Scope) { s.Run.State, s.Run.Reason = run.Aborted, "killed" }, 0, Inconclusive, "killed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, _ := measure(t, c.series, c.objective, c.change)
+			if !(math.Abs(got.Value-c.value) <= 1e-9*math.Abs(c.value)) && !(math.IsNaN(c.value) && math.IsNaN(got.Value)) {
+				t.Errorf("got value %v, want %v", got.Value, c.value)
+			}
+			if got.Verdict != c.verdict || !strings.Contains(got.Reason, c.reason) {
+				t.Errorf("got %s (%q), want %s (%q)", got.Verdict, got.Reason, c.verdict, c.reason)
+			}
+		})
+	}
+}
+
+func TestCoverageOfAllTargetsCounts(t *testing.T) {
+	// Every series of the target is gone for 200 of 600 s: what is left can't be judged.
+	gone := strings.NewReplacer("1x150", "1x40 _x40 1x69", "0+50x150", "0+50x40 _x40 4000+50x69", "0x150", "0x40 _x40 0x69").Replace(healthy)
+	got, _ := measure(t, gone, `count: {of: 'http_requests_total{$api}'}, must: "> 1"`, nil)
+	if got.Verdict != Inconclusive || !strings.Contains(got.Reason, "scrapes cover") {
+		t.Errorf("got %s (%q), want inconclusive for its coverage", got.Verdict, got.Reason)
+	}
+}
+
+func TestWhenLeavesOut(t *testing.T) {
+	if _, there := measure(t, healthy, `count: {of: 'http_requests_total{$api}'}, when: {profile: [stress]}`, nil); there {
+		t.Error("an objective for another profile was measured")
+	}
+	if _, there := measure(t, healthy, `count: {of: 'http_requests_total{$api}'}, when: {profile: [stress, peak], scenario: mixed}`, nil); !there {
+		t.Error("an objective for this profile was left out")
+	}
+}
+
+func TestByJudgesEachValue(t *testing.T) {
+	got, _ := measure(t, healthy, `count: {of: 'http_requests_total{$api}'}, by: status, must: "> 1"`, nil)
+	if len(got.By) != 2 || got.By[0].Verdict != Pass || got.By[1].Verdict != Fail || got.Verdict != Fail {
+		t.Errorf("got %+v", got.By)
+	}
+}
+
+func TestMarginal(t *testing.T) {
+	got, _ := measure(t, healthy, `ratio: {bad: 'http_requests_total{$api,status="200"}', total: 'http_requests_total{$api}'}, unit: ratio, must: "> 99.99%"`, nil)
+	if !got.Marginal {
+		t.Errorf("got interval %v to %v, want it to contain the bound", got.Low, got.High)
+	}
+}
+
+// Wilson 1927 for 8 of 10: 0.4902 to 0.9433 (Newcombe 1998, table I's method).
+func TestWilson(t *testing.T) {
+	low, high := wilson(.8, 10)
+	if math.Abs(low-.4902) > 5e-5 || math.Abs(high-.9433) > 5e-5 {
+		t.Errorf("got %.4f to %.4f", low, high)
+	}
+}
+
+func TestParseNamesEveryMistake(t *testing.T) {
+	_, err := Parse("sla.yaml", []byte(`apiVersion: plumbline/v1
+kind: SLA
+objectives:
+  - {id: a, unit: s, mean: {of: 'x{'}, must: "< 1"}
+  - {id: a, unit: ratio, count: {of: x}, must: "< 500ms"}
+  - {id: b, unit: furlong, count: {of: x}, mean: {of: x}, must: "soon"}
+  - {id: c, quantile: {q: 95, of: x}, msut: "< 1"}
+`))
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	for _, want := range []string{
+		`sla.yaml:4:33: objectives[0].mean.of: selector "x{"`,
+		`sla.yaml:5:10: objectives[1].id: a stands twice`,
+		`sla.yaml:5:48: objectives[1].must: "< 500ms" is a time, the objective's unit is "ratio"`,
+		`sla.yaml:6:5: objectives[2]: want exactly one of rate`,
+		`sla.yaml:6:19: objectives[2].unit: want s, ratio, req/s, bytes or none, got "furlong"`,
+		`sla.yaml:6:65: objectives[2].must: want a bound such as`,
+		`sla.yaml:7:27: objectives[3].quantile.q: must lie between 0 and 1, got 95`,
+		`sla.yaml:7:39: objectives[3].msut: unknown key; did you mean must?`,
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("want %s\nin %s", want, err)
+		}
+	}
+}
