@@ -124,7 +124,7 @@ func (a *Analyzer) compare(ctx context.Context, x *analyzed, baseline *compare.B
 			candidates = append(candidates, values)
 		}
 	}
-	c := compare.Compare(*baseline, candidates, x.metrics(), compare.NoHistory)
+	c := compare.Compare(*baseline, candidates, x.metrics(), compare.Noise{})
 	return &c, nil
 }
 
@@ -155,7 +155,13 @@ func (x *analyzed) metrics() []compare.Metric {
 		if !bounded || o.By != "" || o.Group == "users" || o.Ratio != nil && o.Ratio.Per != "" {
 			continue
 		}
-		m := compare.Metric{ID: o.ID, Title: o.Title, Group: o.Group, Unit: o.Unit, HigherIsWorse: o.Worse != "lower", Tolerance: .05, Gating: o.Must != nil || o.Target != nil, Ratio: o.Ratio != nil && o.Ratio.Per == ""}
+		m := compare.Metric{ID: o.ID, Title: o.Title, Group: o.Group, Unit: o.Unit, Tolerance: .05, Gating: o.Must != nil || o.Target != nil, Ratio: o.Ratio != nil && o.Ratio.Per == ""}
+		if o.Worse == "lower" {
+			m.Worse = compare.LowerIsWorse
+		}
+		if o.Quantile != nil {
+			m.Family = o.Quantile.Of
+		}
 		if o.Tolerance != nil {
 			m.Tolerance = float64(*o.Tolerance)
 		}

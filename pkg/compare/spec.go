@@ -1,76 +1,118 @@
 package compare
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
-	"time"
 
+	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
-// A Spec says which runs, or which values, a baseline is.
+// A Spec is the file of a baseline: it names one run, the last so many good
+// runs of a test, or values from a document.
 type Spec struct {
 	Name   string
-	Run    string             // one run
-	Last   int                // the last so many good runs of the same scenario and profile
+	Run    string             // id of the one run; "" when it is none
+	Last   int                // number of runs, the newest; 0 when it is none
 	Labels map[string]string  // that the last runs must have
-	Values map[string]float64 // declared values, in base units
+	Values map[string]float64 // declared, by objective id, in base units; nil when there are none
 }
 
+// specFile is the form of the file.
 type specFile struct {
 	strictyaml.Header `yaml:",inline"`
 	Name              string            `yaml:"name"`
 	Run               string            `yaml:"run"`
-	Last              int               `yaml:"last"`
+	Last              *int              `yaml:"last"`
 	Labels            map[string]string `yaml:"labels"`
 	Values            map[string]string `yaml:"values"`
 }
 
-// ParseSpec reads a baseline file. The error holds every mistake with its place.
-func ParseSpec(name string, text []byte) (Spec, error) {
+// ParseSpec reads the file of a baseline; name is how mistakes call it. The
+// error holds every mistake with its place.
+func ParseSpec(name string, data []byte) (Spec, error) {
 	var f specFile
-	s := Spec{}
-	err := strictyaml.Decode(name, text, &f, func(at strictyaml.Path) strictyaml.Problems {
-		ps := f.Problems(at, "Baseline")
-		kinds := 0
-		for _, given := range []bool{f.Run != "", f.Last != 0, f.Values != nil} {
-			if given {
-				kinds++
-			}
-		}
-		if kinds != 1 {
-			ps.Addf(at, "want one of run, last and values")
-		}
-		if f.Last < 0 {
-			ps.Addf(at.Field("last"), "want a number of runs, got %d", f.Last)
-		}
-		for id, text := range f.Values {
-			v, ok := parseValue(text)
-			if !ok {
-				ps.Addf(at.Field("values").Field(id), "want a value such as 280ms, 0.23%% or 450, got %q", text)
-			}
-			if s.Values == nil {
-				s.Values = map[string]float64{}
-			}
-			s.Values[id] = v
-		}
-		return ps
-	})
-	s.Name, s.Run, s.Last, s.Labels = f.Name, f.Run, f.Last, f.Labels
-	return s, err
+	if err := strictyaml.Decode(name, data, &f, f.problems); err != nil {
+		return Spec{}, err
+	}
+	s := Spec{Name: f.Name, Run: f.Run, Labels: f.Labels}
+	if f.Last != nil {
+		s.Last = *f.Last
+	}
+	if f.Values != nil {
+		s.Values = make(map[string]float64, len(f.Values))
+	}
+	for id, text := range f.Values {
+		s.Values[id], _ = parseValue(text) // problems has looked at it
+	}
+	return s, nil
 }
 
-var valueForm = regexp.MustCompile(`^(-?[\d.]+)\s*(%|req/s)?$`)
-
-// parseValue reads a number, a percentage, a rate or a duration, in base units.
-func parseValue(text string) (float64, bool) {
-	if m := valueForm.FindStringSubmatch(text); m != nil {
-		v, err := strconv.ParseFloat(m[1], 64)
-		if m[2] == "%" {
-			v /= 100
-		}
-		return v, err == nil
+func (f *specFile) problems(at strictyaml.Path) (ps strictyaml.Problems) {
+	ps = f.Header.Problems(at, "Baseline")
+	if run.CheckID(f.Name) != nil {
+		ps.Addf(at.Field("name"), "use 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit, got %q", f.Name)
 	}
-	d, err := time.ParseDuration(text)
-	return d.Seconds(), err == nil
+	if kinds := f.kinds(); kinds != 1 {
+		ps.Addf(at, "want one of run, last and values, got %d of them", kinds)
+	}
+	if f.Run != "" {
+		if err := run.CheckID(f.Run); err != nil {
+			ps.Addf(at.Field("run"), "%s", err)
+		}
+	}
+	if f.Last != nil && *f.Last < 1 {
+		ps.Addf(at.Field("last"), "want a number of runs from 1, got %d", *f.Last)
+	}
+	if f.Labels != nil && f.Last == nil {
+		ps.Addf(at.Field("labels"), "labels narrow last, which is not there")
+	}
+	if f.Values != nil && len(f.Values) == 0 {
+		ps.Addf(at.Field("values"), "declare at least one value")
+	}
+	for id, text := range f.Values {
+		if _, err := parseValue(text); err != nil {
+			ps.Addf(at.Field("values").Field(id), "%s", err)
+		}
+	}
+	return ps
+}
+
+// kinds is how many of the three kinds of baseline the file is.
+func (f *specFile) kinds() int {
+	n := 0
+	for _, given := range []bool{f.Run != "", f.Last != nil, f.Values != nil} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+// valueUnits are the units of declared values, in base units.
+var valueUnits = map[string]float64{
+	"": 1, "%": 0.01, "req/s": 1,
+	"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600,
+	"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
+	"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+}
+
+var valueForm = regexp.MustCompile(`^([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Zµ%/]*)$`)
+
+// parseValue reads a number with its unit.
+func parseValue(text string) (float64, error) {
+	m := valueForm.FindStringSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("want a value such as 280ms, 0.23%% or 450, got %q", text)
+	}
+	scale, known := valueUnits[m[2]]
+	if !known {
+		return 0, fmt.Errorf("unknown unit %q; there are %% us ms s m h B KB MB GB TB KiB MiB GiB TiB req/s", m[2])
+	}
+	v, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return 0, fmt.Errorf("%q is out of range", m[1])
+	}
+	return v * scale, nil
 }

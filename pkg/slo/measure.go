@@ -130,8 +130,7 @@ func (ms measurer) objective(ctx context.Context, o Objective) (Result, error) {
 		return Result{}, err
 	}
 	if len(rows) > maxGroups {
-		res.Reason = fmt.Sprintf("%s has %d values; the first %d are shown", o.By, len(rows), maxGroups)
-		rows = rows[:maxGroups]
+		res.Reason = fmt.Sprintf("%s has %d values; all are judged, the first %d are shown", o.By, len(rows), maxGroups)
 	}
 	var verdicts []Verdict
 	for _, row := range rows {
@@ -140,7 +139,9 @@ func (ms measurer) objective(ctx context.Context, o Objective) (Result, error) {
 		}
 		row.Coverage = res.Coverage
 		row = ms.judge(row)
-		res.By = append(res.By, row)
+		if len(res.By) < maxGroups {
+			res.By = append(res.By, row)
+		}
 		verdicts = append(verdicts, row.Verdict)
 	}
 	if res.Judged && len(verdicts) > 0 {
@@ -224,7 +225,7 @@ func (ms measurer) count(ctx context.Context, of string, by []string) ([]Result,
 
 func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, error) {
 	rows, err := ms.count(ctx, r.Of, by)
-	if err != nil || math.IsNaN(rows[0].Value) {
+	if err != nil || len(rows) == 0 || math.IsNaN(rows[0].Value) {
 		return rows, err
 	}
 	over := time.Duration(r.Over)
@@ -244,8 +245,7 @@ func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, err
 // slide puts the least or greatest sliding mean over a stretch into row: the
 // least inside the steady window, the greatest anywhere.
 func (ms measurer) slide(row *Result, reduce string, over time.Duration) {
-	grid := promql.Grid{Start: ms.whole.Start, Step: ms.whole.Duration() / time.Duration(max(len(row.Samples)-1, 1)), N: len(row.Samples)}
-	grid.Step = ms.meter.Scrape()
+	grid := promql.Grid{Start: ms.whole.Start, Step: ms.meter.Scrape(), N: len(row.Samples)}
 	from, to := 0, grid.N
 	if reduce == "min" {
 		from, to = grid.Cells(ms.steady)
@@ -425,9 +425,10 @@ func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, 
 		return ms.nativeMean(ctx, sel, by, coverage)
 	}
 	var rows []Result
-	for i, g := range counts.Groups {
-		if i >= len(sums.Groups) {
-			break
+	for _, g := range counts.Groups {
+		i := slices.IndexFunc(sums.Groups, func(s promql.Gain) bool { return labels.Equal(s.Labels, g.Labels) })
+		if i < 0 {
+			continue // a count without its sum has no mean
 		}
 		n := g.Total(from, to)
 		rows = append(rows, ms.meanRow(sel, by, g.Labels, sums.Groups[i].Total(from, to)/n, n, coverage))

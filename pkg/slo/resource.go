@@ -116,5 +116,8 @@ func (ms measurer) judgeResource(res ResourceResult, coverage float64) (Verdict,
 			}
 		}
 	}
+	if why := ms.distrust(Result{Query: res.Query}, verdict); why != "" && res.Judged {
+		return Inconclusive, why
+	}
 	return verdict, ""
 }

@@ -167,8 +167,10 @@ func (o *Objective) complete() {
 	}
 	if o.Worse == "" {
 		o.Worse = "higher"
-		if o.Must != nil && strings.HasPrefix(o.Must.op, ">") {
-			o.Worse = "lower"
+		for _, b := range []*Bound{o.Should, o.Target} { // the target is Must where none is given
+			if b != nil && strings.HasPrefix(b.op, ">") {
+				o.Worse = "lower"
+			}
 		}
 	}
 }

@@ -1,105 +1,72 @@
-// Package stats holds the statistics that the judges share.
+// Package stats holds the statistics that the judges share: where a run becomes
+// steady, how noisy runs are, and how sure a difference between them is.
+//
+// The functions are pure, keep their arguments as they are, and give NaN where
+// there is no answer; none of them panics on empty or odd input.
 package stats
 
 import (
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// MeanVariance gives the mean and the unbiased variance; the variance of fewer than two values is NaN.
-func MeanVariance(xs []float64) (mean, variance float64) {
-	for _, x := range xs {
-		mean += x
+// NormalMAD turns the [MAD] of a normal sample into an estimate of its standard
+// deviation: 1/Φ⁻¹(3/4).
+const NormalMAD = 1.482602218505602
+
+// Median is the middle of the values, or the mean of the two in the middle, in
+// the unit of the values. It is NaN when there are none or one of them is NaN.
+func Median(values []float64) float64 { return Quantile(values, 0.5) }
+
+// MAD is the median absolute deviation from the median, unscaled and in the
+// unit of the values; times [NormalMAD] it estimates the standard deviation. It
+// is NaN when there are no values or one of them is NaN, and 0 for one value.
+func MAD(values []float64) float64 {
+	median := Median(values)
+	deviations := make([]float64, len(values))
+	for i, v := range values {
+		deviations[i] = math.Abs(v - median)
 	}
-	mean /= float64(len(xs))
-	if len(xs) < 2 {
-		return mean, math.NaN()
-	}
-	for _, x := range xs {
-		variance += (x - mean) * (x - mean)
-	}
-	return mean, variance / float64(len(xs)-1)
+	return Median(deviations)
 }
 
-// Shrink moderates a variance of d degrees of freedom by a prior of nu0 degrees
-// around s0², as limma does (Smyth 2004, equation 5): (ν₀s₀² + d·s²)/(ν₀ + d).
-func Shrink(variance, d, prior, nu0 float64) (shrunk, nu float64) {
-	if d == 0 {
-		return prior, nu0
+// Quantile is the value below which a share q of the values lies, interpolated
+// between the order statistics around rank 1 + (n−1)q: type 7 of Hyndman & Fan
+// (1996), the default of R, NumPy and spreadsheets. It is NaN when there are no
+// values, one of them is NaN, or q lies outside [0, 1].
+func Quantile(values []float64, q float64) float64 {
+	if len(values) == 0 || slices.ContainsFunc(values, math.IsNaN) || !(q >= 0 && q <= 1) {
+		return math.NaN()
 	}
-	return (nu0*prior + d*variance) / (nu0 + d), nu0 + d
+	sorted := slices.Sorted(slices.Values(values))
+	rank := q * float64(len(sorted)-1)
+	below := int(rank)
+	share := rank - float64(below)
+	if share == 0 {
+		return sorted[below]
+	}
+	return sorted[below]*(1-share) + sorted[below+1]*share
 }
 
-// StudentTail is the probability that Student's t with nu degrees of freedom exceeds t.
-func StudentTail(t, nu float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: nu}.Survival(t)
+// Mean is the arithmetic mean, in the unit of the values; NaN when there are
+// none or one of them is NaN.
+func Mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
 }
 
-// StudentQuantile is the quantile p of Student's t with nu degrees of freedom.
-func StudentQuantile(p, nu float64) float64 {
-	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: nu}.Quantile(p)
-}
-
-// NormalQuantile is the quantile p of the standard normal distribution.
-func NormalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
-
-// Holm adjusts p-values so that the chance of any false alarm among them stays
-// bounded (Holm 1979): max over j ≤ i of (m−j+1)·p(j), at most 1. In the order given.
-func Holm(ps []float64) []float64 {
-	order := byValue(ps)
-	adjusted := make([]float64, len(ps))
-	worst := 0.0
-	for rank, i := range order {
-		worst = max(worst, math.Min(1, float64(len(ps)-rank)*ps[i]))
-		adjusted[i] = worst
+// Variance is the unbiased variance Σ(x − x̄)²/(n−1), in the square of the unit
+// of the values. It is NaN for fewer than two values or when one is NaN.
+func Variance(values []float64) float64 {
+	if len(values) < 2 {
+		return math.NaN()
 	}
-	return adjusted
-}
-
-// BenjaminiHochberg adjusts p-values so that the expected share of false alarms
-// among the alarms stays bounded (Benjamini & Hochberg 1995). In the order given.
-func BenjaminiHochberg(ps []float64) []float64 {
-	order := byValue(ps)
-	adjusted := make([]float64, len(ps))
-	least := 1.0
-	for rank := len(order) - 1; rank >= 0; rank-- {
-		i := order[rank]
-		least = min(least, ps[i]*float64(len(ps))/float64(rank+1))
-		adjusted[i] = least
+	mean, sum := Mean(values), 0.0
+	for _, v := range values {
+		sum += (v - mean) * (v - mean)
 	}
-	return adjusted
-}
-
-func byValue(ps []float64) []int {
-	order := make([]int, len(ps))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case ps[a] < ps[b]:
-			return -1
-		case ps[a] > ps[b]:
-			return 1
-		}
-		return 0
-	})
-	return order
-}
-
-// BinomialTail is the probability of x or more successes in n tries of chance p,
-// counting half of the probability of x itself (mid-p, Lancaster 1961), which
-// keeps a discrete test from being too cautious.
-func BinomialTail(x, n, p float64) float64 {
-	if n == 0 {
-		return 1
-	}
-	b := distuv.Binomial{N: n, P: p}
-	tail := b.Prob(x) / 2
-	if x < n {
-		tail += 1 - b.CDF(x)
-	}
-	return math.Min(1, tail)
+	return sum / float64(len(values)-1)
 }

@@ -111,7 +111,7 @@ func write(t *testing.T, url, load string) {
 	}
 	defer q.Close()
 	var req prompb.WriteRequest
-	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, labels.MetricName, ".+"))
+	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
 	for set.Next() {
 		ts := prompb.TimeSeries{Labels: prompb.FromLabels(set.At().Labels(), nil)}
 		for it := set.At().Iterator(nil); it.Next() == chunkenc.ValFloat; {

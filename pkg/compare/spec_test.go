@@ -1,0 +1,97 @@
+package compare_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/plumbline/plumbline/pkg/compare"
+)
+
+const header = "apiVersion: plumbline/v1\nkind: Baseline\n"
+
+func TestParseSpec(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       compare.Spec
+	}{
+		{"one run", "name: good\nrun: PERF-2026-01-18-001\n", compare.Spec{Name: "good", Run: "PERF-2026-01-18-001"}},
+		{"the last five", "name: main\nlast: 5\nlabels: {branch: main, version: 1.0}\n",
+			compare.Spec{Name: "main", Last: 5, Labels: map[string]string{"branch": "main", "version": "1.0"}}},
+		{"declared values, as the guide's v1.0.0", `name: v1.0.0
+values: {latency-p50: 280ms, latency-p99: 2.1s, error-rate: 0.23%, sustained-rps: 450, peak-rps: 680 req/s, memory: 1.5 GiB, down: -1e3us}
+`, compare.Spec{Name: "v1.0.0", Values: map[string]float64{
+			"latency-p50": 0.28, "latency-p99": 2.1, "error-rate": 0.0023, "sustained-rps": 450,
+			"peak-rps": 680, "memory": 1610612736, "down": -1e-3,
+		}}},
+	}
+	for _, tt := range tests {
+		got, err := compare.ParseSpec("b.yaml", []byte(header+tt.text))
+		if err != nil {
+			t.Errorf("%s: got error %v", tt.name, err)
+		}
+		if diff := cmp.Diff(tt.want, got, cmp.Comparer(func(a, b float64) bool { return near(a, b, 1e-12) })); diff != "" {
+			t.Errorf("%s: want −, got +:\n%s", tt.name, diff)
+		}
+	}
+}
+
+func TestParseSpecMistakes(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"none of the three", header + "name: x\n", []string{"b.yaml:1:1: want one of run, last and values, got 0 of them"}},
+		{"two of the three", header + "name: x\nrun: a\nlast: 3\n", []string{"b.yaml:1:1: want one of run, last and values, got 2 of them"}},
+		{"all at once, each with its place", "apiVersion: plumbline/v2\nkind: Base\nname: a b\nrun: ../../etc\n", []string{
+			`b.yaml:1:13: apiVersion: must be plumbline/v1, got "plumbline/v2"`,
+			`b.yaml:2:7: kind: must be Baseline, got "Base"`,
+			`b.yaml:3:7: name: use 1 to 64 letters`,
+			`b.yaml:4:6: run: run id "../../etc"`,
+		}},
+		{"no runs at all", header + "name: x\nlast: 0\n", []string{"b.yaml:4:7: last: want a number of runs from 1, got 0"}},
+		{"labels of nothing", header + "name: x\nrun: a\nlabels: {k: v}\n", []string{"b.yaml:5:9: labels: labels narrow last"}},
+		{"no values", header + "name: x\nvalues: {}\n", []string{"b.yaml:4:9: values: declare at least one value"}},
+		{"values that are none", header + "name: x\nvalues:\n  a: fast\n  b: 3 parsecs\n  c:\n  d: NaN\n  e: 1e999\n", []string{
+			`b.yaml:5:6: values.a: want a value such as 280ms`,
+			`b.yaml:6:6: values.b: unknown unit "parsecs"`,
+			`values.c: want a value such as`,
+			`b.yaml:8:6: values.d: want a value such as`,
+			`b.yaml:9:6: values.e: "1e999" is out of range`,
+		}},
+		{"unknown key", header + "name: x\nrun: a\nlabel: {}\n", []string{"b.yaml:5:1: label: unknown key; did you mean labels?"}},
+	}
+	for _, tt := range tests {
+		got, err := compare.ParseSpec("b.yaml", []byte(tt.text))
+		if err == nil {
+			t.Errorf("%s: got %+v, want an error", tt.name, got)
+			continue
+		}
+		lines := strings.Split(err.Error(), "\n")
+		if len(lines) != len(tt.want) {
+			t.Errorf("%s: got %d mistakes, want %d:\n%v", tt.name, len(lines), len(tt.want), err)
+			continue
+		}
+		for i, want := range tt.want {
+			if !strings.Contains(lines[i], want) {
+				t.Errorf("%s: got %q, want %q", tt.name, lines[i], want)
+			}
+		}
+	}
+}
+
+func FuzzParseSpec(f *testing.F) {
+	f.Add([]byte(header + "name: x\nvalues: {latency-p50: 280ms, error-rate: 0.23%}\n"))
+	f.Add([]byte(header + "name: x\nlast: 5\nlabels: {a: b}\n"))
+	f.Add([]byte(header + "name: x\nrun: *a\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		spec, err := compare.ParseSpec("b.yaml", data)
+		if err != nil {
+			return
+		}
+		if (spec.Run != "") == (spec.Last != 0) && len(spec.Values) == 0 {
+			t.Errorf("accepted a baseline of nothing: %+v", spec)
+		}
+	})
+}
