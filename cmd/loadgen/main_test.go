@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	"github.com/plumbline/plumbline/internal/paracle"
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
@@ -43,7 +43,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestKilledRunCanBeAnalysed kills a loadgen in the middle of its run.
+// TestKilledRunCanBeAnalysed reports on a run while it is under way, then kills its
+// loadgen in the middle, and reports again.
 func TestKilledRunCanBeAnalysed(t *testing.T) {
 	cfg, err := paracle.ForVersion("v1.0.3")
 	if err != nil {
@@ -59,8 +60,11 @@ func TestKilledRunCanBeAnalysed(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitLoad(t, st)
-	if _, err := (&analysis.Analyzer{Store: st}).Report(t.Context(), "killed", analysis.Options{}); !errors.Is(err, embedded.ErrLive) {
-		t.Errorf("report of a live run: got %v, want ErrLive", err)
+	if _, err := embedded.Open(st.Recording("killed")); !errors.Is(err, embedded.ErrLive) {
+		t.Errorf("opening a live recording: got %v, want ErrLive", err)
+	}
+	if rep := reportOn(t, st); rep.Run.State != run.Running {
+		t.Errorf("report of a live run: got state %s, want running", rep.Run.State)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -69,17 +73,26 @@ func TestKilledRunCanBeAnalysed(t *testing.T) {
 		t.Error("loadgen ended by itself")
 	}
 	for range 2 { // the first reader recovers, the second finds it sealed
-		rep, err := (&analysis.Analyzer{Store: st}).Report(context.Background(), "killed", analysis.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rep.Run.State != run.Aborted || rep.Verdict == slo.Pass || rep.Verdict == slo.Warn {
-			t.Errorf("got state %s and verdict %s, want aborted and no pass", rep.Run.State, rep.Verdict)
-		}
-		if n := rep.Requests[len(rep.Requests)-1].Requests; n == 0 {
-			t.Error("got no requests, want those before the kill")
+		if rep := reportOn(t, st); rep.Run.State != run.Aborted {
+			t.Errorf("report of a killed run: got state %s, want aborted", rep.Run.State)
 		}
 	}
+}
+
+// reportOn reports on the run, which must not pass and have counted requests.
+func reportOn(t *testing.T, st *store.Store) report.Report {
+	t.Helper()
+	rep, err := (&analysis.Analyzer{Store: st}).Report(t.Context(), "killed", analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rep.Verdict == slo.Pass || rep.Verdict == slo.Warn {
+		t.Errorf("got verdict %s, want no pass", rep.Verdict)
+	}
+	if n := len(rep.Requests); n == 0 || rep.Requests[n-1].Requests == 0 {
+		t.Error("got no requests, want those so far")
+	}
+	return rep
 }
 
 // awaitLoad waits until the run is registered and has been under way for some scrapes.

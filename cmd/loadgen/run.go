@@ -27,6 +27,7 @@ type runFlags struct {
 	files
 	target, results, id, service, sla, baseline, summary, listen string
 	labels                                                       map[string]string
+	wait                                                         time.Duration
 	seed                                                         uint64
 	scale                                                        float64
 }
@@ -48,6 +49,7 @@ was too slow for the result to be trusted.`,
 	f.flags(cmd)
 	fs := cmd.Flags()
 	fs.StringVar(&f.target, "target", "", "base `URL` that the load is sent to (default: the config's)")
+	fs.DurationVar(&f.wait, "wait", 0, "how long the target may take until it listens, such as 30s")
 	fs.StringVar(&f.results, "results", "results", "`folder` of the results")
 	fs.StringVar(&f.id, "run", "", "`id` of the run (default: PERF-<date>-<number>)")
 	fs.StringVar(&f.service, "service", "", "`name` of the service, and job label of its series (default: the config's, else the SLA's)")
@@ -118,7 +120,7 @@ func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
 	spec := testrun.Spec{
 		ID: f.id, Service: or(f.service, cfg.Service), Scenario: s, Profile: p.Scale(f.scale), Target: target,
 		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: or(f.baseline, cfg.Baseline),
-		Scrapes: scrapes, Listen: f.listen, Seed: f.seed, Version: version,
+		Scrapes: scrapes, Wait: f.wait, Listen: f.listen, Seed: f.seed, Version: version,
 	}
 	return spec, f.addSLA(&spec, or(f.sla, cfg.SLA))
 }

@@ -114,9 +114,15 @@ func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql
 		return client, func() {}, url, client.WaitFor(ctx, r.Window.End)
 	}
 	db, err := embedded.Open(a.Store.Recording(r.ID))
-	if errors.Is(err, embedded.ErrLive) {
+	switch {
+	case errors.Is(err, embedded.ErrLive) && r.Source.Live != "":
+		client, err := promql.NewClient(r.Source.Live, promconfig.DefaultHTTPClientConfig)
+		r.Window = r.Window.Intersect(run.Window{Start: r.Window.Start, End: time.Now()}) // it isn't over yet
+		r.Steady = r.Steady.Intersect(r.Window)
+		return client, func() {}, "", err
+	case errors.Is(err, embedded.ErrLive):
 		return nil, nil, "", fmt.Errorf("%w; wait for its load generator to end, then ask again", err)
-	} else if err != nil {
+	case err != nil:
 		return nil, nil, "", err
 	}
 	if r.State == run.Running {

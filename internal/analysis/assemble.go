@@ -45,10 +45,10 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	return r, nil
 }
 
-// verdict is that of the scores; an aborted run is never a pass.
+// verdict is that of the scores; a run that isn't whole is never a pass.
 func (x *analyzed) verdict() slo.Verdict {
 	v := x.scores.Verdict()
-	if x.run.State == run.Aborted {
+	if x.run.State != run.Complete {
 		v = slo.Overall(v, slo.Inconclusive)
 	}
 	return v

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/report"
@@ -19,8 +20,12 @@ func (x *analyzed) checks(requests []report.Request) []report.Check {
 
 func (x *analyzed) checkState() report.Check {
 	c := report.Check{ID: "state", Title: "Run", Verdict: slo.Pass, Detail: "ran to its end"}
-	if x.run.State != run.Complete {
+	switch x.run.State {
+	case run.Aborted:
 		c.Verdict, c.Detail = slo.Fail, "aborted: "+x.run.Reason+"; what was measured up to then is reported, and the run is never a pass"
+	case run.Running:
+		c.Verdict, c.Detail = slo.Inconclusive, "still under way; what was measured so far is reported, and is never a pass"
+	case run.Complete:
 	}
 	return c
 }
@@ -145,6 +150,8 @@ func say(r report.Report) (headline string, reading []string) {
 		headline = fmt.Sprintf("The SLA was missed: %s.", enumerate(by[slo.Fail]))
 	case r.Run.State == run.Aborted:
 		headline = "The run was aborted: " + r.Run.Reason + "."
+	case r.Run.State == run.Running:
+		headline = fmt.Sprintf("The run is still under way; it began %s ago.", r.Run.Window.Duration().Round(time.Second))
 	default:
 		headline = fmt.Sprintf("It can't be told whether the SLA was met: %s.", enumerate(by[slo.Inconclusive]))
 	}

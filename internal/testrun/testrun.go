@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type Spec struct {
 	Baseline    string
 	Repeat      *run.Repeat
 	Scrapes     []*prom.ScrapeConfig // further targets
+	Wait        time.Duration        // how long the target may take until it listens
 	Listen      string               // where the generator's own /metrics is served; "" for a free loopback port
 	Seed        uint64
 	Version     string
@@ -58,7 +60,7 @@ const shortRun = 5 * time.Minute
 // kept; when hard ends, at once. A run in which something was recorded is kept
 // whatever the error.
 func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, loadgen.Summary, error) {
-	if err := reachable(ctx, spec.Target); err != nil {
+	if err := awaitTarget(ctx, spec.Target, spec.Wait); err != nil {
 		return run.Run{}, loadgen.Summary{}, err
 	}
 	id, err := st.Reserve(spec.ID, time.Now())
@@ -78,6 +80,22 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 		return t.run, summary, fmt.Errorf("run %s: %w", id, loadErr)
 	}
 	return t.run, summary, nil
+}
+
+// awaitTarget waits until somebody listens at the target.
+func awaitTarget(ctx context.Context, target *url.URL, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := reachable(ctx, target)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // reachable tells early, and once, that nobody listens at the target.
@@ -116,6 +134,7 @@ type testRun struct {
 	run       run.Run
 	generator *loadgen.Generator
 	recorder  *embedded.Recorder
+	live      live
 	metrics   *http.Server
 	saveErr   error
 
@@ -133,7 +152,7 @@ func (t *testRun) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own, err := t.serveMetrics(registry)
+	own, err := t.serve(registry)
 	if err != nil {
 		return err
 	}
@@ -143,13 +162,15 @@ func (t *testRun) prepare(ctx context.Context) error {
 		}
 	}
 	t.recorder, err = embedded.Record(t.store.Recording(t.run.ID), embedded.RecorderConfig{
-		Targets:       []embedded.Target{{Job: "loadgen", URL: own}, {Job: t.targetJob(), URL: t.spec.Target.JoinPath("metrics").String(), Optional: true}},
+		Targets:       []embedded.Target{{Job: "loadgen", URL: own + "/metrics"}, {Job: t.targetJob(), URL: t.spec.Target.JoinPath("metrics").String(), Optional: true}},
 		ScrapeConfigs: t.spec.Scrapes,
 		Interval:      t.run.Source.Scrape(),
 	})
 	if err != nil {
 		return err
 	}
+	t.live.open(embedded.Handler(t.recorder.DB()))
+	t.run.Source.Live = own
 	ctx, cancel := context.WithTimeout(ctx, firstScrapePatience)
 	defer cancel()
 	warnings, err := t.recorder.WaitFirstScrape(ctx)
@@ -167,7 +188,9 @@ func (t *testRun) targetJob() string {
 	return t.spec.Service
 }
 
-func (t *testRun) serveMetrics(registry *prometheus.Registry) (string, error) {
+// serve starts the generator's own server: its metrics, and PromQL over what has
+// been recorded so far. It gives the server's base URL.
+func (t *testRun) serve(registry *prometheus.Registry) (string, error) {
 	listen := t.spec.Listen
 	if listen == "" {
 		listen = "127.0.0.1:0"
@@ -178,9 +201,19 @@ func (t *testRun) serveMetrics(registry *prometheus.Registry) (string, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/api/v1/", &t.live)
 	t.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = t.metrics.Serve(l) }() //nolint:errcheck // ends with Close
-	return "http://" + l.Addr().String() + "/metrics", nil
+	return "http://" + reachableAt(l.Addr()), nil
+}
+
+// reachableAt is an address by which this machine reaches a listener: one on all
+// interfaces is reached on loopback.
+func reachableAt(a net.Addr) string {
+	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
+	}
+	return a.String()
 }
 
 // started registers the run with the window it should have, so that it can be
@@ -243,6 +276,8 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 		t.run.State, t.run.Reason = run.Aborted, loadErr.Error()
 	}
 	t.run.Generators.Segments = []run.Generator{summary.Validity}
+	t.live.close()
+	t.run.Source.Live = ""
 	err := t.recorder.Seal()
 	t.recorder = nil
 	return errors.Join(err, t.saveErr, t.store.Save(t.run))
@@ -255,6 +290,7 @@ func (t *testRun) discard() error {
 }
 
 func (t *testRun) close() {
+	t.live.close()
 	if t.recorder != nil {
 		_ = t.recorder.Abandon() //nolint:errcheck // what was recorded is recovered by the next reader
 		t.recorder = nil

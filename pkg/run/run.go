@@ -134,6 +134,7 @@ func (g Generators) Problems() []string {
 type Source struct {
 	Recording  bool   `json:"recording"`
 	Prometheus string `json:"prometheus,omitempty"` // base URL
+	Live       string `json:"live,omitempty"`       // base URL at which the recorder answers PromQL while it records
 	// Scrape is the interval at which its series were sampled, in seconds.
 	ScrapeSeconds float64 `json:"scrape_seconds"`
 }

@@ -83,8 +83,16 @@ func (ms measurer) distrust(r Result, v Verdict) string {
 	if problems := ms.scope.Run.Generators.Problems(); len(problems) > 0 {
 		return "the load can't be trusted: " + problems[0]
 	}
-	if v != Fail && ms.scope.Run.State == run.Aborted {
-		return "the run was aborted: " + ms.scope.Run.Reason
+	switch ms.scope.Run.State {
+	case run.Aborted:
+		if v != Fail {
+			return "the run was aborted: " + ms.scope.Run.Reason
+		}
+	case run.Running:
+		if v != Fail {
+			return "the run is still under way"
+		}
+	case run.Complete:
 	}
 	return ""
 }

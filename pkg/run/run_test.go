@@ -1,0 +1,71 @@
+package run_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/plumbline/plumbline/pkg/run"
+)
+
+func TestIDsNameFoldersAndStandInQueries(t *testing.T) {
+	for id, valid := range map[string]bool{
+		"PERF-2026-01-18-001":   true,
+		"nightly_7.1":           true,
+		"a":                     true,
+		strings.Repeat("a", 64): true,
+		strings.Repeat("a", 65): false,
+		"":                      false,
+		".":                     false,
+		"..":                    false,
+		"-rf":                   false,
+		"a/b":                   false,
+		`a\b`:                   false,
+		`a"b`:                   false,
+		"a b":                   false,
+		"a\n":                   false,
+		"prüfung":               false,
+	} {
+		if err := run.CheckID(id); (err == nil) != valid {
+			t.Errorf("id %q: got %v, want valid: %v", id, err, valid)
+		}
+	}
+}
+
+func TestIntersect(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	window := func(from, to int) run.Window { return run.Window{Start: at(from), End: at(to)} }
+	for name, tc := range map[string]struct{ a, b, want run.Window }{
+		"inside":           {window(0, 10), window(2, 5), window(2, 5)},
+		"around":           {window(2, 5), window(0, 10), window(2, 5)},
+		"over the end":     {window(0, 10), window(8, 12), window(8, 10)},
+		"apart":            {window(0, 10), window(11, 12), run.Window{}},
+		"touching":         {window(0, 10), window(10, 12), run.Window{}},
+		"with an empty":    {window(0, 10), run.Window{}, run.Window{}},
+		"with a backwards": {window(0, 10), window(5, 2), run.Window{}},
+	} {
+		if got := tc.a.Intersect(tc.b); !cmp.Equal(got, tc.want) {
+			t.Errorf("%s: got %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
+func TestProblemsOfGenerators(t *testing.T) {
+	valid, slow := run.Generator{Segment: 1, Valid: true}, run.Generator{Segment: 2, Reasons: []string{"too slow"}}
+	for name, tc := range map[string]struct {
+		generators run.Generators
+		want       []string
+	}{
+		"all there":     {run.Generators{Expected: 1, Segments: []run.Generator{valid}}, nil},
+		"one too slow":  {run.Generators{Expected: 2, Segments: []run.Generator{valid, slow}}, []string{"segment 2: too slow"}},
+		"one missing":   {run.Generators{Expected: 2, Segments: []run.Generator{valid}}, []string{"1 of 2 expected load generator segments are there"}},
+		"none there":    {run.Generators{Expected: 1}, []string{"0 of 1 expected load generator segments are there"}},
+		"none expected": {run.Generators{}, nil},
+	} {
+		if diff := cmp.Diff(tc.want, tc.generators.Problems()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
