@@ -2,6 +2,7 @@ package paracle
 
 import (
 	"net/http"
+	"regexp"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -16,8 +17,11 @@ type metrics struct {
 	inFlight, poolInUse                           prometheus.Gauge
 	poolWait                                      prometheus.Histogram
 	llmRequests, llmErrors, llmLimited, llmTokens *prometheus.CounterVec
-	llmDuration                                   *prometheus.HistogramVec
+	llmDuration, downstream                       *prometheus.HistogramVec
 }
+
+// runtimeMetrics are those of the Go runtime that tell of contention and of the collector's share.
+var runtimeMetrics = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/(sync/mutex/wait|cpu/classes|sched/latencies).*`)}
 
 func newMetrics(cfg Config) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -40,6 +44,7 @@ func newMetrics(cfg Config) *metrics {
 		llmErrors:   counter("llm_errors_total", "Calls of a provider that failed.", "provider"),
 		llmLimited:  counter("llm_rate_limited_total", "Calls that a provider turned away.", "provider"),
 		llmTokens:   counter("llm_tokens_total", "Tokens used.", "provider"),
+		downstream:  prometheus.NewHistogramVec(seconds("http_client_request_duration_seconds", "Time that a service downstream took to answer."), []string{"service"}),
 		llmDuration: prometheus.NewHistogramVec(seconds("llm_request_duration_seconds", "Time that a provider took."), []string{"provider"}),
 	}
 	poolMax := gauge("db_pool_connections_max", "Database connections that there are.")
@@ -47,7 +52,7 @@ func newMetrics(cfg Config) *metrics {
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "paracle_build_info", Help: "The version that runs."}, []string{"version"})
 	build.WithLabelValues(cfg.Version).Set(1)
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.poolInUse, m.poolWait, m.llmRequests, m.llmErrors, m.llmLimited, m.llmTokens, m.llmDuration,
-		poolMax, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.downstream, poolMax, build, collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(runtimeMetrics)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, provider := range []string{"openai", "anthropic"} {
 		for _, c := range []*prometheus.CounterVec{m.llmRequests, m.llmErrors, m.llmLimited, m.llmTokens} {
 			c.WithLabelValues(provider)

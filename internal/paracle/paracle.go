@@ -29,13 +29,18 @@ type Config struct {
 	Work      int           // rounds of hashing for a request
 	LLMScale  float64       // of the guide's LLM times of about 2 s
 	FaultRate float64       // share of requests that fail by themselves
+	Registry  time.Duration // that the agent registry, a service downstream, takes to answer
 	Seed      uint64
+
+	// What faults do; see Faults.
+	hogCores, lockSeconds, burstRate, slowdown float64
+	leakBytes, garbageBytes                    int
 }
 
 // ForVersion is the configuration of a release: v1.0.3, or v1.0.0 with a
 // smaller pool and a slower path.
 func ForVersion(version string) (Config, error) {
-	c := Config{Version: version, Pool: 40, Query: 4 * time.Millisecond, Work: 1500, LLMScale: 0.04, FaultRate: 0.0002, Seed: 1}
+	c := Config{Version: version, Pool: 40, Query: 4 * time.Millisecond, Work: 1500, LLMScale: 0.04, FaultRate: 0.0002, Registry: 2 * time.Millisecond, Seed: 1}
 	switch version {
 	case "v1.0.3":
 	case "v1.0.0":
@@ -52,14 +57,21 @@ type Server struct {
 	metrics *metrics
 	pool    chan struct{} // a token for each connection in use
 	mux     *http.ServeMux
+	started time.Time
+	stop    context.CancelFunc
+	lock    sync.Mutex // that contended requests hold while they work
 
-	mu  sync.Mutex
-	rng *rand.Rand
+	mu     sync.Mutex
+	rng    *rand.Rand
+	leaked [][]byte
 }
 
-// New makes a Server.
+// New makes a Server; Close ends what it does in the background.
 func New(cfg Config) *Server {
-	s := &Server{cfg: cfg, metrics: newMetrics(cfg), pool: make(chan struct{}, cfg.Pool), mux: http.NewServeMux(), rng: rand.New(rand.NewPCG(cfg.Seed, 2))} //nolint:gosec // simulation
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Server{cfg: cfg, metrics: newMetrics(cfg), pool: make(chan struct{}, cfg.Pool), mux: http.NewServeMux(), started: time.Now(), stop: stop,
+		rng: rand.New(rand.NewPCG(cfg.Seed, 2))} //nolint:gosec // simulation
+	hog(ctx, cfg.hogCores)
 	for _, r := range []struct {
 		method, path string
 		open         bool
@@ -87,6 +99,9 @@ func New(cfg Config) *Server {
 	return s
 }
 
+// Close ends what the server does beside answering.
+func (s *Server) Close() { s.stop() }
+
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // A problem is an answer other than 200.
@@ -111,8 +126,10 @@ func (s *Server) instrument(endpoint string, handle func(context.Context, *http.
 		var answer any
 		err := s.fault()
 		if err == nil {
+			s.spoil()
 			answer, err = handle(r.Context(), r)
 		}
+		s.linger(r.Context(), start)
 		code := http.StatusOK
 		if err != nil {
 			var p *problem
@@ -132,13 +149,6 @@ func (s *Server) instrument(endpoint string, handle func(context.Context, *http.
 		w.WriteHeader(code)
 		_, _ = w.Write(body.Bytes()) //nolint:errcheck // the client has gone
 	})
-}
-
-func (s *Server) fault() error {
-	if s.draw() < s.cfg.FaultRate {
-		return status(http.StatusInternalServerError, "injected fault")
-	}
-	return nil
 }
 
 func (s *Server) draw() float64 {
@@ -168,6 +178,14 @@ func (s *Server) query(ctx context.Context, took time.Duration) error {
 	s.metrics.poolInUse.Inc()
 	defer func() { s.metrics.poolInUse.Dec(); <-s.pool }()
 	return pause(ctx, took)
+}
+
+// registry asks the agent registry, a service downstream.
+func (s *Server) registry(ctx context.Context) error {
+	start := time.Now()
+	err := pause(ctx, s.cfg.Registry)
+	s.metrics.downstream.WithLabelValues("registry").Observe(time.Since(start).Seconds())
+	return err
 }
 
 // llm calls a provider: about 2 s at scale 1, log-normal, and rarely much longer.
@@ -281,7 +299,10 @@ func (s *Server) getAgent(ctx context.Context, r *http.Request) (any, error) {
 	if !isAgent(id) {
 		return nil, status(http.StatusNotFound, "no agent %q", id)
 	}
-	if err := s.query(ctx, 2*s.cfg.Query); err != nil {
+	if err := s.registry(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.query(ctx, s.cfg.Query); err != nil {
 		return nil, err
 	}
 	sum := s.work(s.cfg.Work)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -20,8 +21,13 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	listen := flags.String("listen", "127.0.0.1:8080", "address; port 0 takes a free one")
 	version := flags.String("version", "v1.0.3", "v1.0.3, or v1.0.0 with a smaller pool and a slower path")
 	scale := flags.Float64("llm-scale", 0.04, "LLM times as a share of the guide's 2 s")
-	faults := flags.Float64("fault-rate", 0.0002, "share of requests that fail by themselves")
+	faultRate := flags.Float64("fault-rate", 0.0002, "share of requests that fail by themselves")
 	seed := flags.Uint64("seed", 1, "of what happens by chance")
+	var faults []string
+	flags.Func("fault", "build a fault into the service, NAME or NAME=AMOUNT; may be repeated:\n"+faultList(), func(text string) error {
+		faults = append(faults, text)
+		return new(Config).AddFault(text)
+	})
 	withParent := flags.Bool("exit-with-parent", false, "end when standard input ends")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -33,7 +39,13 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "paracle:", err)
 		return 2
 	}
-	cfg.LLMScale, cfg.FaultRate, cfg.Seed = *scale, *faults, *seed
+	cfg.LLMScale, cfg.FaultRate, cfg.Seed = *scale, *faultRate, *seed
+	for _, f := range faults {
+		if err := cfg.AddFault(f); err != nil {
+			fmt.Fprintln(stderr, "paracle:", err)
+			return 2
+		}
+	}
 	l, err := net.Listen("tcp", *listen)
 	if err != nil {
 		fmt.Fprintln(stderr, "paracle:", err)
@@ -48,7 +60,17 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}()
 	}
 	fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr())
-	return serve(ctx, l, New(cfg), stderr)
+	s := New(cfg)
+	defer s.Close()
+	return serve(ctx, l, s, stderr)
+}
+
+func faultList() string {
+	var list strings.Builder
+	for _, f := range Faults {
+		fmt.Fprintf(&list, "%s: %s (%.10g)\n", f.Name, f.Does, f.Amount)
+	}
+	return list.String()
 }
 
 func serve(ctx context.Context, l net.Listener, h http.Handler, stderr io.Writer) int {
