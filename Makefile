@@ -8,8 +8,8 @@ BUILD   := go build -ldflags "-X main.version=$(VERSION)"
 export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 
 # What the tests need of Debian, and the programs by which one sees it is there.
-DEBIAN_PACKAGES := prometheus chromium
-DEBIAN_PROGRAMS := prometheus chromium
+DEBIAN_PACKAGES := prometheus chromium poppler-utils
+DEBIAN_PROGRAMS := prometheus chromium pdftoppm
 
 .PHONY: build demo test lint bench golden clean help
 

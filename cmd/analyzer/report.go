@@ -36,7 +36,7 @@ func newReportCommand(a *app) *cobra.Command {
 		Long: `report measures a run, judges it by its SLA and holds it against its baseline.
 
 Without --format it shows the report here. One of md and json goes to standard
-output; html, and several formats at once, go to files beside the run, or in --out.
+output; html and pdf, and several formats at once, go to files beside the run, or in --out.
 
 Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 		Args: cobra.NoArgs,
@@ -102,7 +102,7 @@ func (f *reportFlags) write(cmd *cobra.Command, a *app, formats []report.Format,
 	switch {
 	case len(formats) == 0:
 		return showOnTerminal(stdout, r)
-	case len(formats) == 1 && formats[0].Name != "html":
+	case len(formats) == 1 && !formats[0].Opened:
 		return formats[0].Render(stdout, r)
 	}
 	dir := f.out

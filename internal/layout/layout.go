@@ -59,7 +59,7 @@ var Packages = []Package{
 	{Path: "pkg/capacity", Row: Judging, Planned: true, Sentence: "USL, service demand, headroom, forecast"},
 	{Path: "pkg/compare", Row: Judging, Sentence: "Baseline, Delta, Noise — better or worse, and how sure"},
 	{Path: "pkg/trend", Row: Judging, Planned: true, Sentence: "change points over a history of runs"},
-	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html json"},
+	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html pdf json"},
 	{Path: "pkg/stats", Row: Words, Sentence: "the statistics that the judges share"},
 	{Path: "pkg/strictyaml", Row: Words, Sentence: "YAML read strictly; every mistake with file:line:column"},
 	{Path: "internal/testrun", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "the life of a run: id, recorder, first scrape, load, last scrape, seal, register"},

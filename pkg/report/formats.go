@@ -9,15 +9,17 @@ import (
 type Format struct {
 	Name      string // as after --format
 	Extension string // of its files; "" for the terminal
+	Opened    bool   // it is opened as a file, not read from a command's output
 	Render    Renderer
 }
 
 // Formats are the forms in which a report can be written.
 var Formats = []Format{
-	{"term", "", Terminal(TerminalOptions{})},
-	{"md", "md", Markdown},
-	{"json", "json", JSON},
-	{"html", "html", HTML},
+	{"term", "", false, Terminal(TerminalOptions{})},
+	{"md", "md", false, Markdown},
+	{"json", "json", false, JSON},
+	{"html", "html", true, HTML},
+	{"pdf", "pdf", true, PDF},
 }
 
 // JSON writes the report in the form that Schema names. Equal reports give equal bytes.

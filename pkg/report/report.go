@@ -1,5 +1,5 @@
 // Package report holds the answer to a run, worked out, and renders it: for a
-// terminal, as Markdown, JSON and a self-contained HTML page.
+// terminal, as Markdown, JSON, a self-contained HTML page and a PDF.
 package report
 
 import (
