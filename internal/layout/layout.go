@@ -55,7 +55,7 @@ var Packages = []Package{
 	{Path: "pkg/promql/embedded", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "Prometheus' own engine and storage: recordings, live and sealed"},
 	{Path: "pkg/promql/querytest", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "the tests every Querier passes"},
 	{Path: "pkg/slo", Row: Judging, Sentence: "Agreement, Objective, Indicator — measures and judges"},
-	{Path: "pkg/bottleneck", Row: Judging, Planned: true, Sentence: "Probe, Finding — what held the run back, and what to do about it"},
+	{Path: "pkg/bottleneck", Row: Judging, Sentence: "Probe, Finding — what held the run back, and what to do about it"},
 	{Path: "pkg/capacity", Row: Judging, Planned: true, Sentence: "USL, service demand, headroom, forecast"},
 	{Path: "pkg/compare", Row: Judging, Sentence: "Baseline, Delta, Noise — better or worse, and how sure"},
 	{Path: "pkg/trend", Row: Judging, Planned: true, Sentence: "change points over a history of runs"},

@@ -1,0 +1,178 @@
+// Package bottleneck finds what held a run back, with the evidence, and what
+// could be done about it. It knows resources by the metrics that they export,
+// and nothing of how a service is built.
+package bottleneck
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/run"
+)
+
+// A Severity is how much a finding matters.
+type Severity int
+
+// The severities. High: an objective fails in the time that the finding covers.
+// Medium: one warns there, or a resource is saturated for most of the window.
+// Low: anything else that is worth knowing.
+const (
+	Low Severity = iota
+	Medium
+	High
+)
+
+var severityNames = [...]string{"LOW", "MEDIUM", "HIGH"}
+
+func (s Severity) String() string { return severityNames[s] }
+
+// MarshalText writes the severity's name.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads the severity's name.
+func (s *Severity) UnmarshalText(text []byte) error {
+	i := slices.Index(severityNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unknown severity %q: want LOW, MEDIUM or HIGH", text)
+	}
+	*s = Severity(i)
+	return nil
+}
+
+// A Scope is the run that is looked at, and what was measured in it.
+type Scope struct {
+	Run    run.Run
+	Window run.Window        // that is scored
+	Vars   map[string]string // what expressions may refer to
+	// Requests is the selector of the histogram of request durations, at the
+	// service, in seconds; "" when there is none.
+	Requests  string
+	Resources []Resource
+	Symptoms  []Symptom
+}
+
+// A Resource is one that the SLA names, as it was measured over the run.
+type Resource struct {
+	ID, Component, Resource, Unit string
+	Limit                         float64 // of each series; NaN when not known
+	Query                         string
+	Series                        []promql.Series
+}
+
+// Kind says what an objective is about.
+type Kind int
+
+// The kinds of objectives.
+const (
+	Latency Kind = iota
+	Errors
+	Throughput
+)
+
+// A Symptom is an objective that was missed.
+type Symptom struct {
+	ID, Title string
+	Kind      Kind
+	Fails     bool    // else it warns
+	Missed    string  // such as "623 ms, must be < 500 ms"
+	Limit     float64 // of a latency, in seconds; NaN otherwise
+	// Values and Breached are the objective's value in each interval of the run's
+	// grid, and whether that misses the bound; nil when they can't be told.
+	Values   []float64
+	Breached []bool
+}
+
+// A Diagnosis is what was found, the most important first.
+type Diagnosis struct {
+	Findings     []Finding
+	Improvements []Improvement
+	// Undetermined says why nothing explains what was missed; "" when something does,
+	// or nothing was missed.
+	Undetermined string
+}
+
+// A Finding is a resource in trouble.
+type Finding struct {
+	ID              string // of the probe and the resource: utilization/api-cpu
+	Probe           string
+	Severity        Severity
+	Component       string
+	Resource        string
+	Symptom         string
+	RootCause       string
+	Impact          string
+	Recommendations []string
+	Evidence        []Evidence
+
+	class    class     // of the evidence; the first rank of findings of one severity
+	strength float64   // of the evidence, among its class
+	values   []float64 // of what was looked at, interval by interval; nil when there is none
+	covers   []bool    // intervals in which it was in trouble
+	improve  []Improvement
+}
+
+// Evidence is a query, what it shows, and what was expected.
+type Evidence struct {
+	Query     string
+	Shows     string
+	Threshold string
+	Onset     time.Time // when it first crossed the threshold for several intervals; zero when it never did
+	Peak      float64   // in base units
+	Overlap   float64   // share of the intervals of missed objectives that it covers, in [0, 1]; NaN when none was missed
+}
+
+// class orders the kinds of evidence: a saturated resource before errors of the
+// service's own, before a slow dependency, before work that piles up for a reason
+// not seen, before slow growth, before an imbalance.
+type class int
+
+const (
+	saturation class = iota
+	ownErrors
+	dependency
+	piling
+	growth
+	imbalance
+)
+
+// Detect runs all probes over a run.
+func Detect(ctx context.Context, m *promql.Meter, s Scope) (Diagnosis, error) {
+	e, err := newExam(ctx, m, s)
+	if err != nil {
+		return Diagnosis{}, err
+	}
+	var found []Finding
+	for _, p := range Probes {
+		fs, err := p.look(ctx, e)
+		if err != nil {
+			return Diagnosis{}, fmt.Errorf("probe %s: %w", p.ID, err)
+		}
+		for _, f := range fs {
+			f.Probe, f.ID = p.ID, p.ID+"/"+f.ID
+			found = append(found, e.judge(f))
+		}
+	}
+	d := Diagnosis{Findings: e.rank(found)}
+	d.Improvements = improvements(d.Findings)
+	d.Undetermined = e.undetermined(d.Findings)
+	return d, nil
+}
+
+// undetermined says that an objective was missed and nothing tells why.
+func (e *exam) undetermined(found []Finding) string {
+	var unexplained []string
+	for _, s := range e.Symptoms {
+		explained := slices.ContainsFunc(found, func(f Finding) bool { return f.Severity > Low && e.overlap(f.covers, s) >= leastOverlap })
+		if !explained {
+			unexplained = append(unexplained, s.Title)
+		}
+	}
+	if len(unexplained) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("nothing that was recorded explains why %s missed its bound: no resource was near its limit, no dependency took much of the time", strings.Join(unexplained, ", "))
+}

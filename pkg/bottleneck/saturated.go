@@ -1,0 +1,271 @@
+package bottleneck
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/plumbline/plumbline/pkg/stats"
+)
+
+// utilization finds work that a resource could not take more of.
+func utilization(_ context.Context, e *exam) (found []Finding, _ error) {
+	for _, s := range e.signals {
+		hot := e.hot(s, fullShare)
+		if s.kind == pool || len(hot) == 0 {
+			continue
+		}
+		worst := hot[0]
+		for _, l := range hot {
+			if e.timeAbove(above(s.share(l), fullShare)) > e.timeAbove(above(s.share(worst), fullShare)) {
+				worst = l
+			}
+		}
+		full := above(s.share(worst), fullShare)
+		time := e.timeAbove(full)
+		f := Finding{
+			ID: s.id, Component: s.component, Resource: s.resource, strength: time, values: s.share(worst), covers: full,
+			Symptom:   fmt.Sprintf("%s of %s peaked at %s of its limit of %s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), quantity(s.limit, s.unit), percent(fullShare), percent(time)),
+			RootCause: "the load needs more of it than there is; waiting grows as 1/(1 − utilization)",
+			Evidence:  []Evidence{e.evidence(s.query, s.share(worst), full, fmt.Sprintf("%d of %d above %s", len(hot), len(s.lines), percent(fullShare)), "below "+percent(fullShare)+" of the limit")},
+		}
+		if time >= mostOfTheTime {
+			f.Severity = Medium
+		}
+		f.Recommendations = []string{fmt.Sprintf("Give %s more %s, or run more replicas", s.component, s.resource), "Find what uses it: profile the service under this load"}
+		f.improve = []Improvement{e.moreOf(s, worst)}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+// exhaustion finds pools whose connections were all handed out.
+func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
+	wait, err := e.waits(ctx, poolWaits)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range e.signals {
+		hot := e.hot(s, fullShare)
+		waited := s.component == "Database" && s.id != "postgres-connections" && wait.share >= waitShare
+		if s.kind != pool || len(s.lines) == 0 || len(hot) == 0 && !waited {
+			continue
+		}
+		l, _ := e.hottest(s)
+		share := s.share(l)
+		full := above(share, fullShare)
+		if waited {
+			full = either(full, wait.covers)
+		}
+		out := e.timeAbove(above(share, 1))
+		f := Finding{
+			ID: s.id, Component: s.component, Resource: s.resource, strength: math.Max(out, wait.share), values: share, covers: full,
+			Symptom:   fmt.Sprintf("%s of %s reached %s of %s (%s)", s.resource, named(s, l), quantity(e.peak(l.values), s.unit), quantity(s.limit, s.unit), percent(e.peak(share))),
+			RootCause: fmt.Sprintf("bursts need more connections at once than the pool has: all were handed out in %s of the samples", percent(out)),
+			Evidence:  []Evidence{e.evidence(s.query, share, full, fmt.Sprintf("peak %s of %s", quantity(e.peak(l.values), s.unit), quantity(s.limit, s.unit)), "below "+percent(fullShare)+" of the limit")},
+		}
+		if wait.share > 0 {
+			f.Symptom += fmt.Sprintf("; waits for a connection took %s of the requests' time", percent(wait.share))
+			f.Evidence = append(f.Evidence, wait.evidence)
+		}
+		if out >= poolTime || wait.share >= waitShare {
+			f.Severity = Medium
+			f.RootCause = fmt.Sprintf("the pool is too small for the load: all connections were handed out in %s of the samples", percent(out))
+		}
+		f.Recommendations = []string{fmt.Sprintf("Raise the limit of %s, as far as the database allows", quantity(s.limit, s.unit)), "Hold connections for less time: look at the slowest queries, and don't hold one while waiting for something else"}
+		f.improve = []Improvement{e.largerPool(s, l)}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+func either(a, b []bool) []bool {
+	out := make([]bool, len(a))
+	for i := range a {
+		out[i] = a[i] || i < len(b) && b[i]
+	}
+	return out
+}
+
+// A wait is time that requests spent waiting for something.
+type wait struct {
+	share    float64 // of the requests' time in the intervals that missed a bound, or of all
+	shares   []float64
+	covers   []bool
+	evidence Evidence
+}
+
+// poolWaits and lockWaits are where time spent waiting is counted: a histogram or a counter of seconds.
+var (
+	poolWaits = []string{"db_pool_wait_seconds", "hikaricp_connections_acquire_seconds", "go_sql_wait_duration_seconds_total"}
+	lockWaits = []string{"go_sync_mutex_wait_total_seconds_total"}
+)
+
+func (e *exam) waits(ctx context.Context, metrics []string) (wait, error) {
+	for _, metric := range metrics {
+		var seconds []float64
+		query := ""
+		switch {
+		case e.present[metric] && strings.HasSuffix(metric, "_total"):
+			query = fmt.Sprintf("%s{%s}", metric, ours)
+			lines, err := e.counter(ctx, query, "")
+			if err != nil {
+				return wait{}, err
+			}
+			if len(lines) > 0 {
+				seconds = lines[0].values
+			}
+			query = fmt.Sprintf("sum (rate(%s[%s]))", query, e.expand("$rate"))
+		case e.present[metric] || e.present[metric+"_sum"]:
+			spent, err := e.spent(ctx, metric+"{"+ours+"}", "")
+			if err != nil {
+				return wait{}, err
+			}
+			if len(spent) > 0 {
+				seconds = spent[0].seconds
+			}
+			query = fmt.Sprintf("sum (rate(%s_sum[%s]))", metric, e.expand("$rate"))
+		}
+		if seconds != nil && e.seconds != nil {
+			return e.waited(query, seconds), nil
+		}
+	}
+	return wait{}, nil
+}
+
+func (e *exam) waited(query string, seconds []float64) wait {
+	shares := e.shares(seconds)
+	w := wait{share: e.timeShare(seconds), shares: shares, covers: above(shares, waitShare)}
+	w.evidence = e.evidence(query, shares, w.covers, fmt.Sprintf("%s of the time of all requests", percent(w.share)), "below "+percent(waitShare)+" of the requests' time")
+	return w
+}
+
+// collection finds a garbage collector that takes the processor from requests.
+func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
+	var query string
+	of := "of the processor time used"
+	switch {
+	case e.present["go_cpu_classes_gc_total_cpu_seconds_total"] && e.present["process_cpu_seconds_total"]:
+		query = `sum by (job, instance) (rate(go_cpu_classes_gc_total_cpu_seconds_total{` + ours + `}[$rate])) / sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`
+	case e.present["jvm_gc_pause_seconds_sum"]:
+		query, of = `sum by (instance) (rate(jvm_gc_pause_seconds_sum[$rate]))`, "of the time"
+	default:
+		return nil, nil
+	}
+	query = e.expand(query)
+	lines, err := e.measure(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		share := stats.Mean(e.scored(l.values))
+		if !(share >= gcShare) || e.usedOfCPU(l.name)*share < gcOfLimit {
+			continue
+		}
+		covers := above(l.values, gcShare)
+		found = append(found, Finding{
+			ID: "collector", Component: "Process " + l.name, Resource: "Garbage collector", values: l.values, covers: covers, strength: 1 + share, // before the processor that it uses up
+			Symptom:         fmt.Sprintf("the garbage collector took %s %s", percent(share), of),
+			RootCause:       "requests make more short-lived objects than the collector can clear on the side",
+			Recommendations: []string{"Find where objects are made (an allocation profile), and use them again", "Give the collector more memory to work with (GOGC or GOMEMLIMIT, -Xmx)"},
+			Evidence:        []Evidence{e.evidence(query, l.values, covers, percent(share)+" on average", "below "+percent(gcShare))},
+			improve:         []Improvement{lessGarbage(share)},
+		})
+	}
+	return found, nil
+}
+
+// usedOfCPU is the share of its limit that a process used of the processor; 1 when not known.
+func (e *exam) usedOfCPU(name string) float64 {
+	for _, s := range e.signals {
+		for _, l := range s.lines {
+			if share := stats.Mean(e.scored(s.share(l))); s.kind == cpu && l.name == name && !math.IsNaN(share) {
+				return share
+			}
+		}
+	}
+	return 1
+}
+
+// contention finds requests that wait for each other.
+func contention(ctx context.Context, e *exam) ([]Finding, error) {
+	w, err := e.waits(ctx, lockWaits)
+	if err != nil || !(w.share >= waitShare) {
+		return nil, err
+	}
+	return []Finding{{
+		ID: "mutex", Component: "Process", Resource: "Locks", strength: w.share, values: w.shares, covers: w.covers,
+		Symptom:         fmt.Sprintf("requests spent %s of their time waiting for locks inside the process", percent(w.share)),
+		RootCause:       "lock contention: work that is done under one lock is done by one request at a time, however many processors there are",
+		Recommendations: []string{"Find the lock with a mutex profile", "Do less under it, or split it (by key, or into readers and writers)"},
+		Evidence:        []Evidence{w.evidence},
+		improve:         []Improvement{withoutWait("Split the lock, or do less under it", "waits for locks", w.share, mediumTerm)},
+	}}, nil
+}
+
+func throttling(ctx context.Context, e *exam) (found []Finding, _ error) {
+	if !e.present["container_cpu_cfs_throttled_periods_total"] {
+		return nil, nil
+	}
+	query := e.expand(`sum by (pod) (rate(container_cpu_cfs_throttled_periods_total{container!="",pod!=""}[$rate])) / sum by (pod) (rate(container_cpu_cfs_periods_total{container!="",pod!=""}[$rate]))`)
+	lines, err := e.measure(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		share := stats.Mean(e.scored(l.values))
+		if !(share >= throttleShare) {
+			continue
+		}
+		covers := above(l.values, throttleShare)
+		found = append(found, Finding{
+			ID: l.name, Component: "Container " + l.name, Resource: "CPU limit", covers: covers, strength: share,
+			Symptom:         fmt.Sprintf("%s was stopped at its CPU limit in %s of the periods", l.name, percent(share)),
+			RootCause:       "bursts use the CPU limit's quota up before the period of 100 ms ends, however low the mean is",
+			Recommendations: []string{"Raise the CPU limit, or take it off and keep the request", "Let the runtime use no more threads than the limit has cores"},
+			Evidence:        []Evidence{e.evidence(query, l.values, covers, percent(share)+" on average", "below "+percent(throttleShare)+" of the periods")},
+		})
+	}
+	return found, nil
+}
+
+// queueing finds requests that pile up while no more of them are answered
+// (Little's law): the strongest single sign of saturation, whatever saturates.
+func queueing(_ context.Context, e *exam) ([]Finding, error) {
+	if e.requests == nil {
+		return nil, nil
+	}
+	times, inFlight, rate := e.inFlight()
+	n := len(inFlight)
+	if n < 8 {
+		return nil, nil
+	}
+	queue := stats.MannKendall(inFlight, 0)
+	slope := stats.TheilSen(times, inFlight, .95)
+	grew := slope.At(times[n-1]) / math.Max(slope.At(times[0]), 1e-9)
+	ratesLine := stats.TheilSen(times, rate, .95)
+	more := ratesLine.At(times[n-1]) / math.Max(ratesLine.At(times[0]), 1e-9)
+	if elasticity := math.Log(more) / math.Log(grew); !(queue.P < growthP && queue.S > 0 && grew > 1.5 && elasticity < flatElasticity) {
+		return nil, nil
+	}
+	return []Finding{{
+		ID: "requests", Component: "Service", Resource: "Requests in flight", class: piling, covers: e.always(), strength: 1,
+		Symptom:         fmt.Sprintf("requests in flight grew from %.1f to %.1f while throughput went from %.0f to %.0f req/s", slope.At(times[0]), slope.At(times[n-1]), ratesLine.At(times[0]), ratesLine.At(times[n-1])),
+		RootCause:       "something is saturated: more work in the service does not make more answers",
+		Recommendations: []string{"Look at the resource that stands beside this one", "Shed or limit load before it queues"},
+		Evidence: []Evidence{{Query: fmt.Sprintf("sum (rate(%s_sum[%s]))", e.expand(e.Requests), e.expand("$rate")), Shows: fmt.Sprintf("%.1f times as many in flight at the end", grew),
+			Threshold: fmt.Sprintf("no growth with a throughput elasticity below %.1f", flatElasticity), Peak: extreme(inFlight), Overlap: math.NaN()}},
+	}}, nil
+}
+
+// inFlight is the mean number of requests in the service, and their rate, in each scored interval (Little's law).
+func (e *exam) inFlight() (times, inFlight, rate []float64) {
+	step := e.grid.Step.Seconds()
+	for i := e.from; i < e.to; i++ {
+		times = append(times, float64(i)*step)
+		inFlight = append(inFlight, e.seconds[i]/step)
+		rate = append(rate, e.requests[i]/step)
+	}
+	return times, inFlight, rate
+}

@@ -1,0 +1,292 @@
+package bottleneck
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/plumbline/plumbline/pkg/promql"
+)
+
+// A kind is what a resource is made of; it decides which probes look at it.
+type kind int
+
+const (
+	other kind = iota
+	cpu
+	memory // kept, not worked with: its growth matters
+	pool   // of connections or the like: handed out and given back
+)
+
+// A Source is a resource that is found by the metrics it exports, where the SLA
+// names none of them.
+type Source struct {
+	ID, Component, Resource, Unit string
+	Kind                          kind
+	Needs                         string // the metric that must be there
+	Used, Limit                   string // PromQL; a limit may be missing
+}
+
+// ours is the job of the load generator, which is no part of the service.
+const ours = `job!="loadgen"`
+
+// Sources are the resources that are found by themselves.
+var Sources = []Source{
+	{"container-cpu", "Containers", "CPU", "cores", cpu, "container_cpu_usage_seconds_total",
+		`sum by (pod) (rate(container_cpu_usage_seconds_total{container!="",pod!=""}[$rate]))`, `min(sum by (pod) (kube_pod_container_resource_limits{resource="cpu"}))`},
+	{"container-memory", "Containers", "Memory", "bytes", memory, "container_memory_working_set_bytes",
+		`sum by (pod) (container_memory_working_set_bytes{container!="",pod!=""})`, `min(sum by (pod) (kube_pod_container_resource_limits{resource="memory"}))`},
+	{"node-cpu", "Node", "CPU", "ratio", cpu, "node_cpu_seconds_total", `1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$rate]))`, "1"},
+	{"node-memory", "Node", "Memory", "ratio", memory, "node_memory_MemAvailable_bytes", `1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes`, "1"},
+	{"node-disk", "Node", "Disk", "ratio", other, "node_disk_io_time_seconds_total", `max by (instance) (rate(node_disk_io_time_seconds_total[$rate]))`, "1"},
+	{"process-cpu", "Process", "CPU", "cores", cpu, "process_cpu_seconds_total",
+		`sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`, `min(go_sched_gomaxprocs_threads{` + ours + `})`},
+	{"process-memory", "Process", "Memory", "bytes", memory, "process_resident_memory_bytes", `max by (job, instance) (process_resident_memory_bytes{` + ours + `})`, ""},
+	{"process-files", "Process", "File descriptors", "ratio", pool, "process_max_fds", `process_open_fds{` + ours + `} / process_max_fds{` + ours + `}`, "1"},
+	{"postgres-connections", "Database", "Connections", "", pool, "pg_stat_activity_count", `sum by (instance) (pg_stat_activity_count)`, `min(pg_settings_max_connections)`},
+	{"redis-memory", "Redis", "Memory", "bytes", memory, "redis_memory_used_bytes", `max by (instance) (redis_memory_used_bytes)`, `min(redis_memory_max_bytes > 0)`},
+	{"redis-clients", "Redis", "Clients", "", pool, "redis_connected_clients", `max by (instance) (redis_connected_clients)`, `min(redis_config_maxclients > 0)`},
+	{"db-pool", "Database", "Connection pool", "", pool, "db_pool_connections_in_use", `sum by (job, instance) (db_pool_connections_in_use)`, `min(db_pool_connections_max)`},
+	{"hikari-pool", "Database", "Connection pool", "", pool, "hikaricp_connections_active", `sum by (instance, pool) (hikaricp_connections_active)`, `min(hikaricp_connections_max)`},
+	{"go-sql-pool", "Database", "Connection pool", "", pool, "go_sql_in_use_connections", `sum by (instance, db_name) (go_sql_in_use_connections)`, `min(go_sql_max_open_connections > 0)`},
+}
+
+// kindOf tells what a resource of the SLA is made of, by what it is called and asks.
+func kindOf(r Resource) kind {
+	for _, k := range []struct {
+		is   kind
+		form *regexp.Regexp
+	}{
+		{pool, regexp.MustCompile(`(?i)connection|pool|clients|_fds`)},
+		{memory, regexp.MustCompile(`(?i)memory|resident|heap|storage|disk space`)},
+		{cpu, regexp.MustCompile(`(?i)cpu`)},
+	} {
+		if k.form.MatchString(r.Resource) {
+			return k.is
+		}
+	}
+	return other
+}
+
+// A signal is a resource over the intervals of the run.
+type signal struct {
+	id, component, resource, unit, query string
+	kind                                 kind
+	limit                                float64 // NaN when not known
+	lines                                []line
+}
+
+// A line is one series of a signal: a value for each interval, NaN where there is none.
+type line struct {
+	name   string
+	values []float64
+}
+
+// share is what a line used of the limit, interval by interval; NaN without a limit.
+func (s signal) share(l line) []float64 {
+	out := make([]float64, len(l.values))
+	for i, v := range l.values {
+		out[i] = v / s.limit
+	}
+	return out
+}
+
+// An exam is a run under examination.
+type exam struct {
+	Scope
+	meter    *promql.Meter
+	grid     promql.Grid
+	from, to int             // the intervals that are scored
+	present  map[string]bool // metrics that the run has
+	signals  []signal
+	// Of all requests together, interval by interval; nil when not known.
+	requests, seconds []float64
+}
+
+func newExam(ctx context.Context, m *promql.Meter, s Scope) (*exam, error) {
+	step := m.Scrape()
+	e := &exam{Scope: s, meter: m, present: map[string]bool{},
+		grid: promql.Grid{Start: s.Run.Window.Start, Step: step, N: int(math.Ceil(float64(s.Run.Window.Duration())/float64(step))) + 1}}
+	e.from, e.to = e.grid.Cells(s.Window)
+	for _, ask := range []func(context.Context) error{e.findMetrics, e.timeRequests, e.measureSources} {
+		if err := ask(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range s.Resources {
+		e.signals = append(e.signals, signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), r.Limit, e.lines(r.Series)})
+	}
+	return e, nil
+}
+
+// findMetrics asks, once, which of the metrics that probes know the run has.
+func (e *exam) findMetrics(ctx context.Context) error {
+	names := slices.Clone(probedMetrics)
+	for _, s := range Sources {
+		names = append(names, s.Needs)
+	}
+	res, err := e.meter.Query(ctx, fmt.Sprintf(`count by (__name__) (last_over_time({__name__=~"%s"}[%s]))`, strings.Join(names, "|"), e.window()), e.Window.End)
+	for _, s := range res.Series {
+		e.present[s.Labels.Get(model.MetricNameLabel)] = true
+	}
+	return err
+}
+
+// window is the length of the scored window, as PromQL writes it.
+func (e *exam) window() string { return duration(e.Window.Duration()) }
+
+func duration(d time.Duration) string {
+	return model.Duration(max(d, time.Millisecond).Round(time.Millisecond)).String()
+}
+
+// expand puts what a query may refer to in its place.
+func (e *exam) expand(query string) string {
+	vars := map[string]string{"rate": duration(max(4*e.grid.Step, time.Second)), "window": e.window(), "run": e.Run.ID}
+	for name, value := range e.Vars {
+		vars[name] = value
+	}
+	return promql.Expand(query, vars)
+}
+
+// timeRequests measures how many requests there were and the time that they took.
+func (e *exam) timeRequests(ctx context.Context) error {
+	if e.Requests == "" {
+		return nil
+	}
+	spent, err := e.spent(ctx, e.Requests, "")
+	if err != nil || len(spent) == 0 {
+		return err
+	}
+	e.requests, e.seconds = spent[0].counts, spent[0].seconds
+	return nil
+}
+
+// A spend is what calls of one kind took, interval by interval.
+type spend struct {
+	name            string
+	counts, seconds []float64
+	all             promql.Distribution // of the scored window
+}
+
+// spent reads a histogram of durations, by a label unless it is "".
+func (e *exam) spent(ctx context.Context, selector, by string) ([]spend, error) {
+	sel, err := promql.ParseSelector(selector, e.Vars)
+	if err != nil {
+		return nil, err
+	}
+	var labels []string
+	if by != "" {
+		labels = []string{by}
+	}
+	grid, spreads, err := e.meter.Spreads(ctx, sel, labels, e.Run.Window)
+	if err != nil {
+		return nil, err
+	}
+	var all []spend
+	for _, s := range spreads {
+		if grid.N != e.grid.N {
+			continue // widened intervals don't stand beside the others
+		}
+		sp := spend{name: s.Labels.Get(by), counts: make([]float64, grid.N), seconds: make([]float64, grid.N), all: s.Over(e.from, e.to)}
+		for i, d := range s.Intervals {
+			sp.counts[i], sp.seconds[i] = d.Count(), d.Sum()
+		}
+		all = append(all, sp)
+	}
+	return all, nil
+}
+
+// measureSources measures what is found by itself, unless the SLA has it.
+func (e *exam) measureSources(ctx context.Context) error {
+	for _, s := range Sources {
+		named := slices.ContainsFunc(e.Resources, func(r Resource) bool { return strings.Contains(r.Query, s.Needs) })
+		if !e.present[s.Needs] || named {
+			continue
+		}
+		limit, err := e.limit(ctx, s.Limit)
+		if err != nil {
+			return err
+		}
+		sig := signal{s.ID, s.Component, s.Resource, s.Unit, e.expand(s.Used), s.Kind, limit, nil}
+		if sig.lines, err = e.measure(ctx, sig.query); err != nil {
+			return err
+		}
+		e.signals = append(e.signals, sig)
+	}
+	return nil
+}
+
+func (e *exam) limit(ctx context.Context, expr string) (float64, error) {
+	if expr == "" {
+		return math.NaN(), nil
+	}
+	res, err := e.meter.Query(ctx, expr, e.Window.End)
+	if err != nil || len(res.Series) == 0 {
+		return math.NaN(), err
+	}
+	if v := res.Series[0].Points[0].Value; v > 0 && !math.IsInf(v, 0) {
+		return v, nil
+	}
+	return math.NaN(), nil // 0 and infinite are how exporters say that there is none
+}
+
+// measure evaluates an expression at the end of every interval.
+func (e *exam) measure(ctx context.Context, query string) ([]line, error) {
+	res, err := e.meter.QueryRange(ctx, query, promql.Range{Start: e.grid.End(0), End: e.grid.End(e.grid.N - 1), Step: e.grid.Step})
+	return e.lines(res.Series), err
+}
+
+func (e *exam) lines(series []promql.Series) []line {
+	var lines []line
+	for _, s := range series {
+		l := line{name: seriesName(s.Labels), values: make([]float64, e.grid.N)}
+		for i := range l.values {
+			l.values[i] = math.NaN()
+		}
+		for _, p := range s.Points {
+			if i := int(math.Round(float64(p.Time.Sub(e.grid.Start))/float64(e.grid.Step))) - 1; i >= 0 && i < len(l.values) {
+				l.values[i] = p.Value
+			}
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// seriesName is the values of a series' labels; "" when it has none.
+func seriesName(ls labels.Labels) string {
+	var values []string
+	ls.Range(func(l labels.Label) {
+		if l.Name != model.MetricNameLabel && !slices.Contains(values, l.Value) {
+			values = append(values, l.Value)
+		}
+	})
+	return strings.Join(values, " ")
+}
+
+// counter reads what counters gained in each interval, by a label unless it is "".
+func (e *exam) counter(ctx context.Context, selector, by string) ([]line, error) {
+	sel, err := promql.ParseSelector(selector, e.Vars)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if by != "" {
+		names = []string{by}
+	}
+	inc, err := e.meter.Increments(ctx, sel, names, e.Run.Window)
+	var lines []line
+	for _, g := range inc.Groups {
+		if len(g.Values) == e.grid.N {
+			lines = append(lines, line{g.Labels.Get(by), g.Values})
+		}
+	}
+	return lines, err
+}
