@@ -36,8 +36,8 @@ lint: .bin/golangci-lint ## check style and common mistakes
 bench: ## measure
 	go test -run '^$$' -bench . -benchmem ./pkg/...
 
-golden: ## rewrite the golden reports; review the difference like code
-	go test ./pkg/report -update
+golden: ## rewrite the golden reports and the generated documents; review the difference like code
+	go test ./pkg/report ./pkg/promql/catalog ./pkg/promql/lint -update
 
 clean: ## remove what was built
 	rm -rf bin .bin

@@ -14,7 +14,12 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"prometheus": servePrometheus(t),
+		},
+	})
 }
 
 // TestOneDemoAtATime starts a second demo while the first one runs.

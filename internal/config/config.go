@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	prom "github.com/prometheus/prometheus/config"
 	"gopkg.in/yaml.v3"
 
+	"github.com/plumbline/plumbline/pkg/promql/catalog"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
@@ -20,6 +22,7 @@ type Config struct {
 	SLA           string            `yaml:"sla"`      // file
 	Profiles      string            `yaml:"profiles"` // file
 	Baseline      string            `yaml:"baseline"`
+	Preset        string            `yaml:"preset"` // of catalog.Presets: how the service's series are named
 	Labels        map[string]string `yaml:"labels"`
 	Environment   map[string]string `yaml:"environment"`
 	ScrapeConfigs *yaml.Node        `yaml:"scrape_configs"` // as in Prometheus' own file
@@ -52,6 +55,9 @@ func Load(path string) (Config, error) {
 		ps := f.Problems(at, "Config")
 		if _, err := f.Scrapes(); err != nil {
 			ps.Addf(at.Field("scrape_configs"), "%v", err)
+		}
+		if _, known := catalog.Named(f.Preset); f.Preset != "" && !known {
+			ps.Addf(at.Field("preset"), "there are %s, got %q", strings.Join(catalog.Names(), ", "), f.Preset)
 		}
 		return ps
 	})

@@ -45,13 +45,13 @@ type Package struct {
 // Packages is the picture, in the order in which ARCHITECTURE.md lists it. A
 // new package gets a line here and there.
 var Packages = []Package{
-	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: demo report runs"},
+	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: demo report runs check init"},
 	{Path: "cmd/loadgen", Row: Wiring, Sentence: "run validate"},
 	{Path: "pkg/run", Row: Words, Sentence: "Run, Window, Stage — what was tested, and when"},
 	{Path: "pkg/loadgen", Row: Asking, Sentence: "Scenario, Profile, Generator — sends the traffic and measures it"},
 	{Path: "pkg/promql", Row: Asking, Sentence: "Querier, Meter, Selector; Client, for a Prometheus server"},
-	{Path: "pkg/promql/catalog", Row: Asking, Arrows: []string{"pkg/promql"}, Planned: true, Sentence: "the guide's queries, verbatim and as they should be asked"},
-	{Path: "pkg/promql/lint", Row: Asking, Arrows: []string{"pkg/promql"}, Planned: true, Sentence: "what is wrong with a query, and where"},
+	{Path: "pkg/promql/catalog", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "the guide's queries, verbatim and as they should be asked"},
+	{Path: "pkg/promql/lint", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "what is wrong with a query, and where"},
 	{Path: "pkg/promql/embedded", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "Prometheus' own engine and storage: recordings, live and sealed"},
 	{Path: "pkg/promql/querytest", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "the tests every Querier passes"},
 	{Path: "pkg/slo", Row: Judging, Sentence: "Agreement, Objective, Indicator — measures and judges"},
@@ -66,6 +66,8 @@ var Packages = []Package{
 	{Path: "internal/analysis", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "Analyzer — takes a run to its report; knows the order of steps"},
 	{Path: "internal/store", Row: Programs, Sentence: "the results folder: runs, recordings, baselines"},
 	{Path: "internal/config", Row: Programs, Sentence: "plumbline.yaml"},
+	{Path: "internal/check", Row: Programs, Arrows: []string{"internal/config"}, Sentence: "reads SLA, rules, dashboards and the rest, and says what is wrong and where"},
+	{Path: "internal/draft", Row: Programs, Sentence: "the first configuration and SLA from what a live Prometheus has"},
 	{Path: "internal/cli", Row: Programs, Sentence: "what both command lines share: exit codes, flags from the environment"},
 	{Path: "internal/server", Row: Programs, Arrows: []string{"internal/analysis", "internal/store"}, Planned: true, Sentence: "the HTTP API and the web page"},
 	{Path: "internal/grafana", Row: Programs, Sentence: "provisions dashboards, data source, annotations"},

@@ -22,27 +22,7 @@ var variable = regexp.MustCompile(`\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))`)
 // other $ stays. A variable that holds nothing, or a list of label matchers,
 // leaves a valid selector behind.
 func Expand(text string, vars map[string]string) string {
-	text = variable.ReplaceAllStringFunc(text, func(m string) string {
-		if value, declared := vars[strings.Trim(m, "${}")]; declared {
-			return value
-		}
-		return m
-	})
-	return mendCommas(text)
-}
-
-var (
-	leadingComma  = regexp.MustCompile(`\{\s*,\s*`)
-	trailingComma = regexp.MustCompile(`,\s*,`)
-)
-
-// mendCommas takes out the commas that an empty variable leaves between matchers.
-func mendCommas(text string) string {
-	parts := splitQuoted(text)
-	for i := 0; i < len(parts); i += 2 { // text outside quotes
-		parts[i] = trailingComma.ReplaceAllString(leadingComma.ReplaceAllString(parts[i], "{"), ",")
-	}
-	return strings.Join(parts, "")
+	return Trace(text, vars).Text
 }
 
 // splitQuoted cuts text into pieces outside (even) and inside (odd, with their quotes) of quotes.

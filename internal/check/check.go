@@ -1,0 +1,258 @@
+// Package check reads the files that people write about a service (SLA, rules,
+// dashboards, scenarios, profiles, configuration), and says what is wrong with
+// them and with the queries in them, and where.
+package check
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
+	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/promql/lint"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
+)
+
+// A Find is one thing that is wrong, at a place of a file.
+type Find struct {
+	File     string        `json:"file"`
+	Line     int           `json:"line"`   // from 1
+	Column   int           `json:"column"` // from 1, in characters
+	Severity lint.Severity `json:"severity"`
+	Rule     string        `json:"rule"` // a lint rule's id, or file for what the file's own form forbids
+	Text     string        `json:"text"`
+	Mend     string        `json:"mend,omitempty"`
+}
+
+func (f Find) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s: %s (%s)", f.File, f.Line, f.Column, f.Severity, f.Text, f.Rule)
+}
+
+// fileRule names finds that a file's own form makes; they are mistakes.
+const (
+	fileRule = "file"
+	mistake  = lint.Error
+)
+
+// A Checker checks files. The zero Checker looks at their text only.
+type Checker struct {
+	Scrape time.Duration // at which series are scraped; 0: 15 s
+	Live   *lint.Live    // the server to ask; nil: none
+}
+
+// defaultScrape is what Grafana assumes of a Prometheus, too.
+const defaultScrape = 15 * time.Second
+
+// An expression is a query in a file.
+type expression struct {
+	node   *yaml.Node // the scalar that holds it
+	query  lint.Query
+	origin func(offset int) int // of a byte of the query, in the scalar's value
+}
+
+// A kind is a sort of file, told by what it holds.
+type kind struct {
+	name string
+	is   func(root *yaml.Node) bool
+	read func(c *Checker, d document) (problems []Find, queries []expression)
+}
+
+var kinds = []kind{
+	{"SLA", ofKind("SLA"), (*Checker).readSLA},
+	{"scenario", ofKind("Scenario"), (*Checker).readScenario},
+	{"profiles", ofKind("Profiles"), (*Checker).readProfiles},
+	{"configuration", ofKind("Config"), (*Checker).readConfig},
+	{"baseline", ofKind("Baseline"), (*Checker).readBaseline},
+	{"PrometheusRule of the operator", ofKind("PrometheusRule"), (*Checker).readOperatorRules},
+	{"Prometheus rules", func(n *yaml.Node) bool { return get(n, "groups") != nil }, (*Checker).readRules},
+	{"Grafana dashboard", func(n *yaml.Node) bool { return panelsOf(n) != nil }, (*Checker).readDashboard},
+}
+
+func ofKind(name string) func(*yaml.Node) bool {
+	return func(n *yaml.Node) bool { return text(get(n, "kind")) == name }
+}
+
+// Files checks files; what each is shows by what it holds. Finds come in order of
+// file and place. The error is trouble with a file or the server.
+func (c *Checker) Files(ctx context.Context, paths ...string) ([]Find, error) {
+	texts := make([][]byte, len(paths))
+	for i, path := range paths {
+		var err error
+		if texts[i], err = os.ReadFile(path); err != nil {
+			return nil, fmt.Errorf("check: %w", err)
+		}
+	}
+	return c.texts(ctx, paths, texts)
+}
+
+// texts checks the texts of files, which may use the metrics that others of them record.
+func (c *Checker) texts(ctx context.Context, names []string, texts [][]byte) (finds []Find, err error) {
+	if c.Live != nil {
+		if _, err := c.Live.Metrics(ctx); err != nil {
+			return nil, fmt.Errorf("check: %w", err)
+		}
+	}
+	type read struct {
+		document
+		finds   []Find
+		queries []expression
+	}
+	var all []read
+	for i, name := range names {
+		d, unreadable := readDocument(name, texts[i])
+		if unreadable != nil {
+			all = append(all, read{d, []Find{*unreadable}, nil})
+			continue
+		}
+		k, err := kindOf(d)
+		if err != nil {
+			return nil, err
+		}
+		finds, queries := k.read(c, d)
+		all = append(all, read{d, finds, queries})
+	}
+	for _, r := range all {
+		more, err := c.lintAll(ctx, r.document, r.finds, r.queries)
+		finds = append(finds, more...)
+		if err != nil {
+			return finds, fmt.Errorf("check %s: %w", r.name, err)
+		}
+	}
+	return finds, nil
+}
+
+// kindOf tells what a document is.
+func kindOf(d document) (kind, error) {
+	i := slices.IndexFunc(kinds, func(k kind) bool { return k.is(d.root) })
+	if i >= 0 {
+		return kinds[i], nil
+	}
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return kind{}, fmt.Errorf("check %s: can't tell what it is; there are %s", d.name, strings.Join(names, ", "))
+}
+
+// concurrency is how many queries are asked about at one time.
+const concurrency = 8
+
+// lintAll adds to the finds of a file's own reader those of its queries.
+func (c *Checker) lintAll(ctx context.Context, d document, finds []Find, queries []expression) ([]Find, error) {
+	found := make([][]lint.Find, len(queries))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(concurrency)
+	for i, q := range queries {
+		g.Go(func() (err error) {
+			found[i], err = c.lint(ctx, q)
+			return err
+		})
+	}
+	err := g.Wait()
+	for i, q := range queries {
+		for _, f := range found[i] {
+			if f.Rule == "parse" || f.Rule == "rate-of-sum" {
+				finds = withoutSyntaxAt(finds, q.node)
+			}
+			finds = append(finds, d.located(q, f))
+		}
+	}
+	return inOrder(finds), err
+}
+
+// lint looks at one query, and asks the server where there is one.
+func (c *Checker) lint(ctx context.Context, e expression) ([]lint.Find, error) {
+	e.query.Scrape = c.scrape()
+	if c.Live == nil {
+		return lint.Check(e.query), nil
+	}
+	e.query.Exists = c.Live.Known
+	finds := lint.Check(e.query)
+	live, err := c.Live.Check(ctx, e.query)
+	return append(finds, live...), err
+}
+
+func (c *Checker) scrape() time.Duration {
+	if c.Scrape > 0 {
+		return c.Scrape
+	}
+	return defaultScrape
+}
+
+// located gives a find of a query its place in the file.
+func (d document) located(e expression, f lint.Find) Find {
+	end := len(strings.TrimRight(e.node.Value, " \n")) // what is missing at the end is missing there
+	line, column := d.place(e.node, min(e.origin(f.Start), end))
+	return Find{d.name, line, column, f.Severity, f.Rule, f.Text, f.Mend}
+}
+
+// withoutSyntaxAt takes out what the file's own reader says of an expression that
+// it can't read: the lint knows where in the expression the trouble is.
+func withoutSyntaxAt(finds []Find, n *yaml.Node) []Find {
+	return slices.DeleteFunc(finds, func(f Find) bool {
+		return f.Rule == fileRule && f.Line == n.Line && f.Column == n.Column && strings.Contains(f.Text, "PromQL: ")
+	})
+}
+
+// inOrder sorts finds by place; the same find twice is one.
+func inOrder(finds []Find) []Find {
+	slices.SortStableFunc(finds, func(a, b Find) int {
+		return cmp.Or(a.Line-b.Line, a.Column-b.Column, int(b.Severity-a.Severity))
+	})
+	return slices.Compact(finds)
+}
+
+// mistakes are the mistakes that a strict reader found.
+func (d document) mistakes(err error) (finds []Find) {
+	var e *strictyaml.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &e):
+		return []Find{{File: d.name, Line: 1, Column: 1, Severity: mistake, Rule: fileRule, Text: err.Error()}}
+	}
+	for _, p := range e.Problems {
+		text := p.Message
+		if p.Path != "" {
+			text = string(p.Path) + ": " + text
+		}
+		finds = append(finds, Find{File: d.name, Line: p.Line, Column: p.Column, Severity: mistake, Rule: fileRule, Text: text})
+	}
+	return finds
+}
+
+var yamlPlace = regexp.MustCompile(`(?:line )?(\d+)(?::(\d+))?: (?s)(.*)`)
+
+// yamlMistake finds the place in an error's text.
+func yamlMistake(name, message string) *Find {
+	f := &Find{File: name, Line: 1, Column: 1, Severity: mistake, Rule: fileRule, Text: strings.TrimPrefix(message, "yaml: ")}
+	if m := yamlPlace.FindStringSubmatch(message); m != nil {
+		f.Line, _ = strconv.Atoi(m[1]) //nolint:errcheck // digits
+		if m[2] != "" {
+			f.Column, _ = strconv.Atoi(m[2]) //nolint:errcheck // digits
+		}
+		f.Text = m[3]
+	}
+	f.Line, f.Column = max(f.Line, 1), max(f.Column, 1)
+	return f
+}
+
+// duration writes a duration as PromQL does.
+func duration(d time.Duration) string { return model.Duration(d).String() }
+
+// plain is an expression that stands in the file as it is, but for variables.
+func plain(n *yaml.Node, e promql.Expansion, q lint.Query) expression {
+	q.Expr = e.Text
+	return expression{node: n, query: q, origin: e.Origin}
+}

@@ -1,0 +1,84 @@
+package promql
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+)
+
+// The functions here build the expression that answers a question on any
+// Prometheus, from 2.42 on. Series are given as a selector's text, with
+// variables or without, such as http_requests_total{$api}; a window as PromQL
+// writes it, or as a variable, such as 5m or $rate. The answer has one series
+// for each combination of the labels in by, one alone without.
+
+// A HistogramForm tells how a histogram is stored.
+type HistogramForm int
+
+// The forms of a histogram.
+const (
+	Classic HistogramForm = iota // _bucket, _sum and _count series
+	Native                       // one series that holds it all
+)
+
+// Rate is how often per second the events of a counter happened.
+func Rate(counter, window string, by ...string) string {
+	return sumBy(by, fmt.Sprintf("rate(%s[%s])", counter, window))
+}
+
+// Increase is how often the events of a counter happened in a window.
+func Increase(counter, window string, by ...string) string {
+	return sumBy(by, fmt.Sprintf("increase(%s[%s])", counter, window))
+}
+
+// Quantile is the quantile q of a histogram, given by its base name, over the
+// values of a window.
+func Quantile(q float64, histogram string, form HistogramForm, window string, by ...string) string {
+	if form == Classic {
+		histogram, by = WithSuffix(histogram, "_bucket"), append(slices.Clone(by), model.BucketLabel)
+	}
+	return fmt.Sprintf("histogram_quantile(%v, %s)", q, Rate(histogram, window, by...))
+}
+
+// Mean is the mean of the values that a histogram, given by its base name, saw in a window.
+func Mean(histogram string, form HistogramForm, window string, by ...string) string {
+	if form == Native {
+		all := Rate(histogram, window, by...) // histogram_avg says the same, from 2.52 on
+		return fmt.Sprintf("histogram_sum(%s) / histogram_count(%s)", all, all)
+	}
+	return Rate(WithSuffix(histogram, "_sum"), window, by...) + " / " + Rate(WithSuffix(histogram, "_count"), window, by...)
+}
+
+// Share is the events of part in those of whole, in [0, 1]. Where part has no
+// series yet, since nothing of it ever happened, and whole does, it is 0.
+func Share(part, whole, window string, by ...string) string {
+	all := Rate(whole, window, by...)
+	return fmt.Sprintf("(%s or 0 * %s) / %s", Rate(part, window, by...), all, all)
+}
+
+// ShareOfIntervals is the share, in [0, 1], of the intervals of a window with any
+// event of whole in which there was one of part: an uptime, where part is the
+// answers that succeeded. An interval holds at least two scrapes.
+func ShareOfIntervals(part, whole, interval, window string) string {
+	all := Increase(whole, interval)
+	happened := fmt.Sprintf("((%s or 0 * %s) > bool 0) and %s > 0", Increase(part, interval), all, all)
+	return OverTime("avg", happened, window, interval)
+}
+
+// OverTime is the least, greatest or mean value (min, max, avg) that an
+// expression has in a window, looked at in steps.
+func OverTime(reduce, expr, window, step string) string {
+	return fmt.Sprintf("%s_over_time((%s)[%s:%s])", reduce, expr, window, step)
+}
+
+// WithSuffix appends to the name of the metric in a selector's text:
+// x{a="b"} with _sum is x_sum{a="b"}.
+func WithSuffix(selector, suffix string) string {
+	name, matchers, found := strings.Cut(selector, "{")
+	if !found {
+		return selector + suffix
+	}
+	return strings.TrimSpace(name) + suffix + "{" + matchers
+}
