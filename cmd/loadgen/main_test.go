@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +40,16 @@ func TestScripts(t *testing.T) {
 			srv := httptest.NewServer(paracle.New(cfg))
 			env.Defer(srv.Close)
 			env.Setenv("TARGET", srv.URL)
+			secure := httptest.NewUnstartedServer(paracle.New(cfg))
+			secure.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
+			secure.StartTLS()
+			env.Defer(secure.Close)
+			env.Setenv("TLS_TARGET", secure.URL)
+			ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "ca.pem"), ca, 0o600); err != nil {
+				return err
+			}
+			env.Setenv("PORT", strings.TrimPrefix(srv.URL, "http://127.0.0.1:"))
 			examples, err := filepath.Abs("../../examples/paracle")
 			env.Setenv("EXAMPLES", examples)
 			return err

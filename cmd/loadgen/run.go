@@ -6,31 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/signal"
-	"sync"
-	"time"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/plumbline/plumbline/internal/cli"
-	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/internal/testrun"
 	"github.com/plumbline/plumbline/pkg/loadgen"
-	"github.com/plumbline/plumbline/pkg/slo"
+	"github.com/plumbline/plumbline/pkg/run"
 )
-
-// runFlags are the flags of loadgen run.
-type runFlags struct {
-	files
-	target, results, id, service, sla, baseline, summary, listen string
-	labels                                                       map[string]string
-	wait                                                         time.Duration
-	seed                                                         uint64
-	scale                                                        float64
-}
 
 func newRunCommand() *cobra.Command {
 	var f runFlags
@@ -40,26 +28,19 @@ func newRunCommand() *cobra.Command {
 		Long: `run reserves an id, records the target's /metrics and its own with Prometheus'
 scraper, sends the load, and leaves the run in the results folder.
 
+With --segment several processes send the load together; docs/distributed.md
+says how.
+
 The first Ctrl-C ends the test gracefully and keeps the run, the second at once.
-Exit codes: 0 done, 2 nothing could be sent or trouble, 3 the generator itself
-was too slow for the result to be trusted.`,
+Exit codes: 0 done, 1 ended by --abort-on, 2 nothing could be sent or trouble,
+3 the generator itself was too slow for the result to be trusted.`,
+		Example: `  loadgen run scenario.yaml --profiles profiles.yaml --profile peak --target http://127.0.0.1:8080
+  loadgen run scenario.yaml --profiles profiles.yaml --profile peak --target http://127.0.0.1:8080 \
+    --abort-on 'error_rate > 50% for 10s' --slow 5s --csv results/peak`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args[0]) },
 	}
-	f.flags(cmd)
-	fs := cmd.Flags()
-	fs.StringVar(&f.target, "target", "", "base `URL` that the load is sent to (default: the config's)")
-	fs.DurationVar(&f.wait, "wait", 0, "how long the target may take until it listens, such as 30s")
-	fs.StringVar(&f.results, "results", "results", "`folder` of the results")
-	fs.StringVar(&f.id, "run", "", "`id` of the run (default: PERF-<date>-<number>)")
-	fs.StringVar(&f.service, "service", "", "`name` of the service, and job label of its series (default: the config's, else the SLA's)")
-	fs.StringVar(&f.sla, "sla", "", "SLA `file` that the run is judged by (default: the config's)")
-	fs.StringVar(&f.baseline, "baseline", "", "`name` of the baseline that the run is held against (default: the config's)")
-	fs.StringToStringVar(&f.labels, "label", nil, "label of the run, such as version=v1.0.3; may be repeated")
-	fs.StringVar(&f.summary, "summary", "", "`file` for the summary as JSON; - for standard output")
-	fs.StringVar(&f.listen, "listen", "", "`address` of the generator's own /metrics (default: a free port on loopback)")
-	fs.Uint64Var(&f.seed, "seed", 1, "of all that happens by chance")
-	fs.Float64Var(&f.scale, "duration-scale", 1, "make the profile this many times as long")
+	f.flags(cmd.Flags())
 	return cmd
 }
 
@@ -68,22 +49,99 @@ func (f *runFlags) run(cmd *cobra.Command, scenario string) error {
 	if err != nil {
 		return err
 	}
-	out := cmd.ErrOrStderr()
-	spec.OnProgress = progress(out)
-	spec.OnWarning = func(text string) { fmt.Fprintln(out, "warning:", text) }
+	if shortfall := loadgen.Explain(spec.Scenario, &spec.Profile).Shortfall; shortfall != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", shortfall)
+	}
 	hard, cancel := secondInterrupt(cmd.Context())
 	defer cancel()
-	r, summary, err := testrun.Execute(cmd.Context(), hard, store.Open(f.results), spec)
-	if summary.Requests > 0 {
-		fmt.Fprintf(out, "\nrun %s: %s\n", r.ID, r.State)
-		if err := errors.Join(f.report(cmd.OutOrStdout(), summary), summary.WriteTable(out)); err != nil {
+	var suspect error
+	for n := 1; n <= f.repeat; n++ {
+		if f.repeat > 1 {
+			spec = f.repetition(spec, n)
+			fmt.Fprintf(cmd.ErrOrStderr(), "run %d of %d\n", n, f.repeat)
+		}
+		r, err := f.one(hard, cmd, spec, n)
+		var exit *cli.Exit
+		if errors.As(err, &exit) && exit.Code == cli.Inconclusive {
+			suspect = err // the others may be better
+		} else if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\nanalyzer report --run %s --results %s\n", r.ID, f.results)
+		if n == 1 && spec.Repeat != nil {
+			spec.Repeat.Group = r.ID
+		}
+		if cmd.Context().Err() != nil {
+			break
+		}
 	}
+	return suspect
+}
+
+// repetition is the spec of the n-th of several runs, which form one group.
+func (f *runFlags) repetition(spec testrun.Spec, n int) testrun.Spec {
+	repeat := run.Repeat{N: n, Of: f.repeat}
+	if spec.Repeat != nil {
+		repeat.Group = spec.Repeat.Group
+	}
+	spec.Repeat = &repeat
+	if f.id != "" {
+		spec.ID = numbered(f.id, "", n)
+	}
+	return spec
+}
+
+// numbered puts -2 and so on behind the name of what comes again.
+func numbered(name, ext string, n int) string {
+	if n == 1 {
+		return name + ext
+	}
+	return fmt.Sprintf("%s-%d%s", name, n, ext)
+}
+
+// one does one run, and tells what came of it.
+func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Spec, n int) (run.Run, error) {
+	screen := newScreen(cmd.ErrOrStderr())
+	spec.OnProgress = screen.progress
+	spec.OnWarning = func(text string) { screen.say("warning: " + text) }
+	if f.slow > 0 {
+		spec.OnResult = newSlowLog(f.slow, screen.say).observe
+	}
+	files, err := f.openCSV(n)
+	if err != nil {
+		return run.Run{}, err
+	}
+	defer files.close()
+	spec.CSV = files.csv
+	r, summary, err := testrun.Execute(cmd.Context(), hard, store.Open(f.results), spec)
+	screen.end()
+	if summary.Requests > 0 {
+		fmt.Fprintf(screen, "\nrun %s: %s\n", named(r.ID, spec.Segment), r.State)
+		if err := errors.Join(f.writeSummary(cmd.OutOrStdout(), summary, n), summary.WriteTable(screen), files.finish()); err != nil {
+			return r, err
+		}
+		if spec.Segment.Number() == 1 { // which keeps the run
+			fmt.Fprintf(screen, "\nanalyzer report --run %s --results %s\n", r.ID, f.results)
+		}
+	}
+	return r, exit(cmd.Context(), r, summary, err)
+}
+
+// named is a run's id, with the segment that this process sent.
+func named(id string, segment loadgen.Segment) string {
+	if segment.Of > 1 {
+		return fmt.Sprintf("%s, segment %s", id, segment)
+	}
+	return id
+}
+
+// exit is the error that has the exit code of a run.
+func exit(ctx context.Context, r run.Run, summary loadgen.Summary, err error) error {
 	var gone *loadgen.ErrTargetGone
+	var aborted *loadgen.ErrAborted
 	switch {
-	case err != nil && cmd.Context().Err() != nil && !errors.As(err, &gone) && summary.Requests > 0:
+	case errors.As(err, &aborted):
+		return &cli.Exit{Code: cli.No, Err: err}
+	case err != nil && ctx.Err() != nil && !errors.As(err, &gone) && summary.Requests > 0:
 		return nil // stopped by the user: the run was kept
 	case err != nil:
 		return err
@@ -93,74 +151,8 @@ func (f *runFlags) run(cmd *cobra.Command, scenario string) error {
 	return nil
 }
 
-// spec puts the flags, the config and the files together.
-func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
-	cfg, err := config.Load(f.config)
-	if err != nil {
-		return testrun.Spec{}, err
-	}
-	if f.profile == "" {
-		return testrun.Spec{}, errors.New("name a profile with --profile, and its file with --profiles")
-	}
-	s, p, err := f.load(scenario, cfg)
-	if err != nil {
-		return testrun.Spec{}, err
-	}
-	if f.scale <= 0 {
-		return testrun.Spec{}, fmt.Errorf("--duration-scale: must be above 0, got %v", f.scale)
-	}
-	target, err := url.Parse(or(f.target, cfg.Target))
-	if err != nil || target.Host == "" {
-		return testrun.Spec{}, fmt.Errorf("--target: want a URL such as http://127.0.0.1:8080, got %q", or(f.target, cfg.Target))
-	}
-	scrapes, err := cfg.Scrapes()
-	if err != nil {
-		return testrun.Spec{}, err
-	}
-	spec := testrun.Spec{
-		ID: f.id, Service: or(f.service, cfg.Service), Scenario: s, Profile: p.Scale(f.scale), Target: target,
-		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: or(f.baseline, cfg.Baseline),
-		Scrapes: scrapes, Wait: f.wait, Listen: f.listen, Seed: f.seed, Version: version,
-	}
-	return spec, f.addSLA(&spec, or(f.sla, cfg.SLA))
-}
-
-// addSLA reads the SLA, which is kept with the run, and takes the service's name from it.
-func (f *runFlags) addSLA(spec *testrun.Spec, path string) error {
-	if path == "" {
-		return nil
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("SLA: %w", err)
-	}
-	agreement, err := slo.Parse(path, text)
-	if err != nil {
-		return err
-	}
-	spec.SLA, spec.Service = text, or(spec.Service, agreement.Service)
-	return nil
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
-func merge(a, b map[string]string) map[string]string {
-	out := map[string]string{}
-	for _, m := range []map[string]string{a, b} {
-		for k, v := range m {
-			out[k] = v
-		}
-	}
-	return out
-}
-
-// report writes the summary as JSON where it was asked for.
-func (f *runFlags) report(stdout io.Writer, s loadgen.Summary) error {
+// writeSummary writes the summary as JSON where it was asked for.
+func (f *runFlags) writeSummary(stdout io.Writer, s loadgen.Summary, n int) error {
 	if f.summary == "" {
 		return nil
 	}
@@ -173,7 +165,8 @@ func (f *runFlags) report(stdout io.Writer, s loadgen.Summary) error {
 		_, err = stdout.Write(text)
 		return err
 	}
-	return store.WriteWhole(f.summary, text)
+	ext := filepath.Ext(f.summary)
+	return store.WriteWhole(numbered(strings.TrimSuffix(f.summary, ext), ext, n), text)
 }
 
 // secondInterrupt ends when a second Ctrl-C comes, after the one that ended ctx.
@@ -195,24 +188,4 @@ func secondInterrupt(ctx context.Context) (context.Context, context.CancelFunc) 
 		}
 	}()
 	return hard, cancel
-}
-
-// progress writes a live line on a terminal, elsewhere a line every ten seconds.
-func progress(w io.Writer) func(loadgen.Progress) {
-	_, live := cli.Terminal(w)
-	var mu sync.Mutex
-	var last time.Duration
-	return func(p loadgen.Progress) {
-		mu.Lock()
-		defer mu.Unlock()
-		line := fmt.Sprintf("%s / %s  %d users  %.0f req/s  %d requests, %d failed  p50 %.0f  p95 %.0f  p99 %.0f ms",
-			p.Elapsed.Round(time.Second), p.Total, p.Users, p.RequestsPerSecond, p.Requests, p.Failures, 1000*p.P50, 1000*p.P95, 1000*p.P99)
-		switch {
-		case live:
-			fmt.Fprintf(w, "\r%s\033[K", line)
-		case p.Elapsed-last >= 10*time.Second:
-			last = p.Elapsed
-			fmt.Fprintln(w, line)
-		}
-	}
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/pkg/loadgen"
@@ -17,10 +19,10 @@ type files struct {
 	config, profiles, profile string
 }
 
-func (f *files) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.config, "config", config.DefaultFile, "configuration `file`")
-	cmd.Flags().StringVar(&f.profiles, "profiles", "", "profiles `file` (default: the config's)")
-	cmd.Flags().StringVar(&f.profile, "profile", "", "`name` of a profile in it")
+func (f *files) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&f.config, "config", config.DefaultFile, "configuration `file`")
+	fs.StringVar(&f.profiles, "profiles", "", "profiles `file` (default: the config's)")
+	fs.StringVar(&f.profile, "profile", "", "`name` of a profile in it")
 }
 
 // load reads the scenario and, if one is named, the profile; all mistakes in both come at once.
@@ -33,7 +35,7 @@ func (f *files) load(scenario string, cfg config.Config) (loadgen.Scenario, *loa
 	if f.profiles == "" {
 		f.profiles = cfg.Profiles
 	}
-	if f.profiles == "" && f.profile == "" {
+	if f.profile == "" {
 		return s, nil, err
 	}
 	p, profileErr := f.loadProfile()
@@ -61,25 +63,49 @@ func (f *files) loadProfile() (*loadgen.Profile, error) {
 
 func newValidateCommand() *cobra.Command {
 	var f files
+	var format string
 	cmd := &cobra.Command{
 		Use:   "validate SCENARIO",
 		Short: "Check a scenario and a profile, and explain the load that they make",
-		Args:  cobra.ExactArgs(1),
+		Long: `validate reads a scenario with its data, and a profile, names all mistakes in
+them, and works out what load to expect: the tasks' shares, and the rate of
+requests by Little's law. It warns when a profile can't reach the load that its
+expected_load says.`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(f.config)
+			explanation, err := f.explain(args[0])
 			if err != nil {
 				return err
 			}
-			s, p, err := f.load(args[0], cfg)
-			if err != nil {
-				return err
+			switch format {
+			case "text":
+				return explanation.Write(cmd.OutOrStdout())
+			case "json":
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(explanation)
 			}
-			if p == nil {
-				p = &loadgen.Profile{}
-			}
-			return loadgen.Explain(s, *p).Write(cmd.OutOrStdout())
+			return fmt.Errorf("--format: want text or json, got %q", format)
 		},
 	}
-	f.flags(cmd)
+	f.flags(cmd.Flags())
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
+}
+
+func (f *files) explain(scenario string) (loadgen.Explanation, error) {
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return loadgen.Explanation{}, err
+	}
+	s, p, err := f.load(scenario, cfg)
+	if err != nil {
+		return loadgen.Explanation{}, err
+	}
+	if p != nil {
+		if err := loadgen.Fits(s, *p, loadgen.Segment{}); err != nil {
+			return loadgen.Explanation{}, err
+		}
+	}
+	return loadgen.Explain(s, p), nil
 }

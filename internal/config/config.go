@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 
+	httpconfig "github.com/prometheus/common/config"
 	prom "github.com/prometheus/prometheus/config"
 	"gopkg.in/yaml.v3"
 
@@ -31,7 +34,28 @@ type Config struct {
 
 // Prometheus says which server holds the series of runs without a recording.
 type Prometheus struct {
-	URL string `yaml:"url"`
+	URL        string     `yaml:"url"`
+	HTTPConfig *yaml.Node `yaml:"http_config"` // authorization, TLS and so on, as in Prometheus' own file
+	dir        string     // of the configuration; files named in http_config lie beside it
+}
+
+var yamlFraming = regexp.MustCompile(`yaml: |unmarshal errors:\n\s*|line \d+: `)
+
+// HTTP is how the server is spoken to.
+func (p Prometheus) HTTP() (httpconfig.HTTPClientConfig, error) {
+	if p.HTTPConfig == nil {
+		return httpconfig.DefaultHTTPClientConfig, nil
+	}
+	text, err := yaml.Marshal(p.HTTPConfig)
+	if err != nil {
+		return httpconfig.HTTPClientConfig{}, err
+	}
+	cfg, err := httpconfig.LoadHTTPConfig(string(text))
+	if err != nil { // the lines that it names are those of text
+		return httpconfig.HTTPClientConfig{}, errors.New(yamlFraming.ReplaceAllString(err.Error(), ""))
+	}
+	cfg.SetDirectory(p.dir)
+	return *cfg, nil
 }
 
 type file struct {
@@ -59,8 +83,12 @@ func Load(path string) (Config, error) {
 		if _, known := catalog.Named(f.Preset); f.Preset != "" && !known {
 			ps.Addf(at.Field("preset"), "there are %s, got %q", strings.Join(catalog.Names(), ", "), f.Preset)
 		}
+		if _, err := f.Prometheus.HTTP(); err != nil {
+			ps.Addf(at.Field("prometheus").Field("http_config"), "%v", err)
+		}
 		return ps
 	})
+	f.Prometheus.dir = filepath.Dir(path)
 	return f.Config, err
 }
 

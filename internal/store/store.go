@@ -111,7 +111,7 @@ func (s *Store) Load(id string) (run.Run, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return r, fmt.Errorf("run %s: run.json: %w", id, err)
 	}
-	return r, nil
+	return r, s.addSegments(&r)
 }
 
 func (s *Store) unknown(id string) error {

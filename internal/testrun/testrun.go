@@ -7,15 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	prom "github.com/prometheus/prometheus/config"
 
 	"github.com/plumbline/plumbline/internal/store"
@@ -42,6 +39,18 @@ type Spec struct {
 	Seed        uint64
 	Version     string
 
+	Segment   loadgen.Segment // the share of the load that this process sends
+	StartAt   time.Time       // when all segments begin; zero: as soon as this one can
+	Transport Transport
+	AbortOn   []loadgen.AbortRule
+
+	Prometheus  string        // base URL of the server that has the run's series; "": a recording of our own
+	Scrape      time.Duration // interval at which the series are sampled; 0: 5 s, or 1 s for short runs
+	RemoteWrite *RemoteWrite  // where the generator's metrics are pushed to; nil: nowhere
+	Instance    string        // label of the generator's series; "": where they were scraped, or the host
+	K6Metrics   bool          // the same under k6's names as well
+	CSV         *loadgen.LocustCSV
+
 	OnResult   func(loadgen.Sample)
 	OnProgress func(loadgen.Progress) // called about every second
 	OnWarning  func(string)
@@ -53,6 +62,13 @@ const (
 	firstScrapePatience = 15 * time.Second
 )
 
+// Patience of the steps after it: for other segments, whose last requests may
+// take as long as the generator's grace, and for scrapes by somebody else.
+const (
+	segmentPatience = 40 * time.Second
+	lastScrapes     = 3 // intervals
+)
+
 // shortRun is the length below which targets are scraped every second instead of every five.
 const shortRun = 5 * time.Minute
 
@@ -60,10 +76,13 @@ const shortRun = 5 * time.Minute
 // kept; when hard ends, at once. A run in which something was recorded is kept
 // whatever the error.
 func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, loadgen.Summary, error) {
-	if err := awaitTarget(ctx, spec.Target, spec.Wait); err != nil {
+	if err := spec.check(time.Now()); err != nil {
 		return run.Run{}, loadgen.Summary{}, err
 	}
-	id, err := st.Reserve(spec.ID, time.Now())
+	if err := spec.Transport.await(ctx, spec.Target, spec.Wait); err != nil {
+		return run.Run{}, loadgen.Summary{}, err
+	}
+	id, err := reserve(st, spec)
 	if err != nil {
 		return run.Run{}, loadgen.Summary{}, err
 	}
@@ -82,47 +101,48 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 	return t.run, summary, nil
 }
 
-// awaitTarget waits until somebody listens at the target.
-func awaitTarget(ctx context.Context, target *url.URL, patience time.Duration) error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := reachable(ctx, target)
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
-		}
+// check finds what does not go together.
+func (s Spec) check(now time.Time) error {
+	if s.Segment.Of > 1 && s.ID == "" {
+		return errors.New("--segment needs --run: all segments of a run share its id")
 	}
+	if late := now.Sub(s.StartAt); !s.StartAt.IsZero() && late > 0 {
+		return fmt.Errorf("--start-at: %s was %s ago; choose a time at which all segments are ready", s.StartAt.Format(time.RFC3339), late.Round(time.Second))
+	}
+	return loadgen.Fits(s.Scenario, s.Profile, s.Segment)
 }
 
-// reachable tells early, and once, that nobody listens at the target.
-func reachable(ctx context.Context, target *url.URL) error {
-	host := target.Host
-	if target.Port() == "" {
-		host = net.JoinHostPort(target.Hostname(), map[string]string{"http": "80", "https": "443"}[target.Scheme])
+// owns reports whether this process keeps the run: its run.json and its recording.
+func (s Spec) owns() bool { return s.Segment.Number() == 1 }
+
+// records reports whether this process makes a recording.
+func (s Spec) records() bool { return s.owns() && s.Prometheus == "" }
+
+func reserve(st *store.Store, spec Spec) (string, error) {
+	if spec.Segment.Of > 1 {
+		return spec.ID, st.ReserveSegment(spec.ID, spec.Segment.Number())
 	}
-	d := net.Dialer{Timeout: dialPatience}
-	conn, err := d.DialContext(ctx, "tcp", host)
-	if err != nil {
-		return fmt.Errorf("target %s: %w; is the service running there? name another with --target", target, err)
-	}
-	return conn.Close()
+	return st.Reserve(spec.ID, time.Now())
 }
 
 func newRun(id string, spec Spec) run.Run {
-	scrape := 5 * time.Second
-	if spec.Profile.Duration() < shortRun {
-		scrape = time.Second
+	scrape := spec.Scrape
+	if scrape <= 0 {
+		scrape = 5 * time.Second
+		if spec.Profile.Duration() < shortRun {
+			scrape = time.Second
+		}
+	}
+	repeat := spec.Repeat
+	if repeat != nil && repeat.Group == "" {
+		repeat = &run.Repeat{Group: id, N: repeat.N, Of: repeat.Of}
 	}
 	return run.Run{
 		ID: id, Service: spec.Service, Scenario: spec.Scenario.Name, Profile: spec.Profile.Name, Target: spec.Target.String(),
-		Labels: spec.Labels, Environment: spec.Environment, Baseline: spec.Baseline, Repeat: spec.Repeat, Version: spec.Version,
+		Labels: spec.Labels, Environment: spec.Environment, Baseline: spec.Baseline, Repeat: repeat, Version: spec.Version,
 		Load:       loadgen.LoadOf(spec.Scenario, spec.Profile),
-		Generators: run.Generators{Expected: 1},
-		Source:     run.Source{Recording: true, ScrapeSeconds: scrape.Seconds()},
+		Generators: run.Generators{Expected: spec.Segment.Total()},
+		Source:     run.Source{Recording: spec.Prometheus == "", Prometheus: spec.Prometheus, ScrapeSeconds: scrape.Seconds()},
 		State:      run.Running,
 	}
 }
@@ -134,8 +154,8 @@ type testRun struct {
 	run       run.Run
 	generator *loadgen.Generator
 	recorder  *embedded.Recorder
-	live      live
-	metrics   *http.Server
+	page      *page
+	push      *pusher
 	saveErr   error
 
 	mu sync.Mutex // guards the run's warnings, which come from many users at once
@@ -144,76 +164,67 @@ type testRun struct {
 // prepare brings everything up to the moment at which the load can start.
 func (t *testRun) prepare(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
+	if err := t.newGenerator(registry); err != nil {
+		return err
+	}
 	var err error
-	t.generator, err = loadgen.New(loadgen.Options{
-		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
-		Registry: registry, OnStart: t.started, OnResult: t.spec.OnResult, OnWarning: t.warn,
-	})
-	if err != nil {
+	if t.page, err = servePage(t.spec.Listen, registry); err != nil {
 		return err
 	}
-	own, err := t.serve(registry)
-	if err != nil {
-		return err
-	}
-	if t.spec.SLA != nil {
+	if t.spec.SLA != nil && t.spec.owns() {
 		if err := t.store.WriteFile(t.run.ID, "sla.yaml", t.spec.SLA); err != nil {
 			return err
 		}
 	}
-	t.recorder, err = embedded.Record(t.store.Recording(t.run.ID), embedded.RecorderConfig{
-		Targets:       []embedded.Target{{Job: "loadgen", URL: own + "/metrics"}, {Job: t.targetJob(), URL: t.spec.Target.JoinPath("metrics").String(), Optional: true}},
-		ScrapeConfigs: t.spec.Scrapes,
-		Interval:      t.run.Source.Scrape(),
-	})
-	if err != nil {
+	if err := t.startPushing(ctx, registry); err != nil {
 		return err
 	}
-	t.live.open(embedded.Handler(t.recorder.DB()))
-	t.run.Source.Live = own
-	ctx, cancel := context.WithTimeout(ctx, firstScrapePatience)
-	defer cancel()
-	warnings, err := t.recorder.WaitFirstScrape(ctx)
-	for _, w := range warnings {
-		t.warn(w)
+	if t.spec.records() {
+		return t.startRecording(ctx)
+	}
+	return t.awaitFirstScrape(ctx)
+}
+
+func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
+	onResult := []func(loadgen.Sample){t.spec.OnResult}
+	var k6 *loadgen.K6Metrics
+	if t.spec.K6Metrics {
+		k6 = loadgen.NewK6Metrics(t.spec.Scenario, t.run.ID)
+		onResult = append(onResult, k6.Observe)
+		if err := registry.Register(k6); err != nil {
+			return err
+		}
+	}
+	if t.spec.CSV != nil {
+		onResult = append(onResult, t.spec.CSV.Observe)
+	}
+	way := t.spec.Transport
+	t.generator, err = loadgen.New(loadgen.Options{
+		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
+		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn,
+		TLS: way.TLS, HTTP: way.HTTP, Proxy: way.Proxy, ConnectTimeout: way.ConnectTimeout, Timeout: way.Timeout,
+		Registry: registry, OnStart: t.started, OnResult: toAll(onResult), OnWarning: t.warn,
+	})
+	if k6 != nil && err == nil {
+		k6.Follow(t.generator)
 	}
 	return err
 }
 
-// targetJob is the job label of the target's own series.
-func (t *testRun) targetJob() string {
-	if t.spec.Service == "" {
-		return "target"
+// toAll passes each result on to everybody; nil when there is nobody, which costs nothing.
+func toAll(all []func(loadgen.Sample)) func(loadgen.Sample) {
+	all = slices.DeleteFunc(all, func(f func(loadgen.Sample)) bool { return f == nil })
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
 	}
-	return t.spec.Service
-}
-
-// serve starts the generator's own server: its metrics, and PromQL over what has
-// been recorded so far. It gives the server's base URL.
-func (t *testRun) serve(registry *prometheus.Registry) (string, error) {
-	listen := t.spec.Listen
-	if listen == "" {
-		listen = "127.0.0.1:0"
+	return func(s loadgen.Sample) {
+		for _, f := range all {
+			f(s)
+		}
 	}
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return "", fmt.Errorf("metrics: %w; choose another address with --listen", err)
-	}
-	mux := http.NewServeMux()
-	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("/api/v1/", &t.live)
-	t.metrics = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = t.metrics.Serve(l) }() //nolint:errcheck // ends with Close
-	return "http://" + reachableAt(l.Addr()), nil
-}
-
-// reachableAt is an address by which this machine reaches a listener: one on all
-// interfaces is reached on loopback.
-func reachableAt(a net.Addr) string {
-	if tcp, ok := a.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
-		return net.JoinHostPort("localhost", strconv.Itoa(tcp.Port))
-	}
-	return a.String()
 }
 
 // started registers the run with the window it should have, so that it can be
@@ -222,7 +233,9 @@ func (t *testRun) started(at time.Time) {
 	t.run.Window = run.Window{Start: at, End: at.Add(t.spec.Profile.Duration())}
 	t.run.Steady = t.spec.Profile.Steady(at)
 	t.run.Stages = t.spec.Profile.RunStages(at)
-	t.saveErr = t.store.Save(t.run)
+	if t.spec.owns() {
+		t.saveErr = t.store.Save(t.run)
+	}
 }
 
 func (t *testRun) warn(text string) {
@@ -236,27 +249,44 @@ func (t *testRun) warn(text string) {
 
 // load sends the traffic and shows how far it is.
 func (t *testRun) load(ctx, hard context.Context) (loadgen.Summary, error) {
-	if t.spec.OnProgress != nil {
-		stop := make(chan struct{})
-		defer close(stop)
-		go func() {
-			ticker := time.NewTicker(time.Second)
-			defer ticker.Stop()
-			for {
-				select {
-				case <-ticker.C:
-					t.spec.OnProgress(t.generator.Progress())
-				case <-stop:
-					return
-				}
-			}
-		}()
-	}
+	stop := make(chan struct{})
+	var following sync.WaitGroup
+	following.Go(func() { t.follow(stop) })
 	summary, err := t.generator.Run(ctx, hard)
+	close(stop)
+	following.Wait()
 	if err == nil && ctx.Err() != nil {
 		err = errStopped
 	}
 	return summary, err
+}
+
+// follow shows every second how far the load is.
+func (t *testRun) follow(stop <-chan struct{}) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if t.spec.OnProgress != nil {
+				t.spec.OnProgress(t.generator.Progress())
+			}
+			t.writeCSV()
+		case <-stop:
+			t.writeCSV()
+			return
+		}
+	}
+}
+
+func (t *testRun) writeCSV() {
+	if t.spec.CSV == nil {
+		return
+	}
+	if err := t.spec.CSV.Second(t.generator.Snapshot()); err != nil {
+		t.warn(fmt.Sprintf("CSV: %v", err))
+		t.spec.CSV = nil
+	}
 }
 
 var errStopped = errors.New("stopped by the user")
@@ -275,28 +305,42 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 	if loadErr != nil {
 		t.run.State, t.run.Reason = run.Aborted, loadErr.Error()
 	}
-	t.run.Generators.Segments = []run.Generator{summary.Validity}
-	t.live.close()
-	t.run.Source.Live = ""
-	err := t.recorder.Seal()
-	t.recorder = nil
-	return errors.Join(err, t.saveErr, t.store.Save(t.run))
+	validity := summary.Validity
+	validity.Segment = t.spec.Segment.Number()
+	t.run.Generators.Segments = []run.Generator{validity}
+	return errors.Join(t.finishSeries(hard, summary), t.saveErr, t.save())
+}
+
+func (t *testRun) save() error {
+	if !t.spec.owns() {
+		return nil
+	}
+	return t.store.Save(t.run)
 }
 
 // discard gives the id back when nothing was recorded.
 func (t *testRun) discard() error {
 	t.close()
+	if t.spec.Segment.Of > 1 {
+		return t.store.DiscardSegment(t.run.ID, t.spec.Segment.Number())
+	}
 	return t.store.Discard(t.run.ID)
 }
 
 func (t *testRun) close() {
-	t.live.close()
+	if t.page != nil {
+		t.page.live.close()
+	}
+	if t.push != nil {
+		t.push.stop()
+		t.push = nil
+	}
 	if t.recorder != nil {
 		_ = t.recorder.Abandon() //nolint:errcheck // what was recorded is recovered by the next reader
 		t.recorder = nil
 	}
-	if t.metrics != nil {
-		_ = t.metrics.Close() //nolint:errcheck // it only served this run
-		t.metrics = nil
+	if t.page != nil {
+		_ = t.page.close() //nolint:errcheck // it only served this run
+		t.page = nil
 	}
 }

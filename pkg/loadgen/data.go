@@ -1,150 +1,266 @@
 package loadgen
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 )
+
+// The ways in which an iteration picks a row of a data set.
+const (
+	pickRandom     = "random"
+	pickSequential = "sequential"
+	pickWeighted   = "weighted"
+	pickUnique     = "unique"
+)
+
+var picks = []string{pickRandom, pickSequential, pickWeighted, pickUnique}
 
 // A dataSet is rows of test data, and how one is picked for an iteration.
 type dataSet struct {
-	columns []string           // none for lines of text
-	rows    []map[string]value // a line of text stands under ""
-	pick    string             // random, sequential, weighted or unique
-	weights []float64          // cumulative
-	next    *atomic.Int64      // the row that sequential picks next
+	name    string
+	file    string
+	columns []string  // the only one of lines of text is ""
+	rows    [][]value // by column
+	lines   []int     // where each row begins in the file
+	pick    string
+	weights []float64 // cumulative
+	broken  bool      // its file has a mistake, which has been told
 }
 
-// dataPicks holds the rows that an iteration of one user has picked.
+// dataPicks holds the rows that the iteration of one user has picked.
 type dataPicks struct {
-	sets   map[string]*dataSet
-	user   int
-	picked map[string]int
+	sets      []*dataSet
+	user      int
+	iteration uint64
+	rows      []int // by set, from 1; 0: not picked yet
 }
 
-func (p *dataPicks) reset() { clear(p.picked) }
+func (p *dataPicks) begin(iteration uint64) {
+	clear(p.rows)
+	p.iteration = iteration
+}
 
-func (p *dataPicks) value(set, column string, rng *rand.Rand) value {
+func (p *dataPicks) value(set, column int, rng *rand.Rand) (value, bool) {
 	s := p.sets[set]
-	row, ok := p.picked[set]
-	if !ok {
-		row = s.choose(p.user, rng)
-		p.picked[set] = row
+	if p.rows[set] == 0 {
+		p.rows[set] = s.choose(p.user, p.iteration, rng) + 1
 	}
-	return s.rows[row][column]
+	return s.rows[p.rows[set]-1][column], true
 }
 
-func (s *dataSet) choose(user int, rng *rand.Rand) int {
+// choose depends on nothing but the user, the iteration's number and its stream
+// of random numbers, so that the rows are the same in one process or in many.
+func (s *dataSet) choose(user int, iteration uint64, rng *rand.Rand) int {
 	switch s.pick {
-	case "sequential":
-		return int((s.next.Add(1) - 1) % int64(len(s.rows)))
-	case "unique":
+	case pickSequential:
+		return int(iteration % uint64(len(s.rows)))
+	case pickUnique:
 		return user % len(s.rows)
-	case "weighted":
+	case pickWeighted:
 		at := rng.Float64() * s.weights[len(s.weights)-1]
-		row, _ := slices.BinarySearch(s.weights, at)
+		row, exact := slices.BinarySearch(s.weights, at)
+		if exact {
+			row++ // [a, b): a row of weight 0 is never picked
+		}
 		return min(row, len(s.rows)-1)
 	}
 	return rng.IntN(len(s.rows))
 }
 
-// readData reads a JSON array of objects, a CSV file with a header, or lines of text.
-func readData(path, weightColumn, pick string) (*dataSet, error) {
+// A dataError is a mistake at a line of a data file.
+type dataError struct {
+	line, column int
+	text         string
+}
+
+func (e dataError) Error() string { return fmt.Sprintf("%d:%d: %s", e.line, e.column, e.text) }
+
+// readData reads a JSON array of objects, a CSV file with a header, or lines of
+// text. The errors are all mistakes in it, as file:line:column.
+func readData(name, path, weightColumn, pick string) (*dataSet, []error) {
+	s := &dataSet{name: name, file: path, pick: pick, broken: true}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return s, []error{err}
 	}
-	s := &dataSet{pick: pick, next: new(atomic.Int64)}
-	switch filepath.Ext(path) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a spreadsheet's mark of UTF-8
+	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json":
 		err = s.readJSON(text)
 	case ".csv":
-		err = s.readCSV(string(text))
+		err = s.readCSV(text)
 	default:
-		for line := range strings.Lines(string(text)) {
-			if line = strings.TrimSpace(line); line != "" {
-				s.rows = append(s.rows, map[string]value{"": {text: line}})
-			}
-		}
+		s.readLines(string(text))
+	}
+	if err == nil && len(s.rows) == 0 {
+		err = dataError{1, 1, "holds no rows"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return s, []error{placedIn(path, err)}
 	}
-	if len(s.rows) == 0 {
-		return nil, fmt.Errorf("%s: holds no rows", path)
+	if s.pick == "" && weightColumn != "" {
+		s.pick = pickWeighted
 	}
+	var problems []error
 	if weightColumn != "" {
-		return s, s.weigh(path, weightColumn)
+		for _, err := range s.weigh(weightColumn) {
+			problems = append(problems, placedIn(path, err))
+		}
 	}
-	return s, nil
+	s.broken = len(problems) > 0
+	return s, problems
+}
+
+func placedIn(path string, err error) error {
+	var at dataError
+	if errors.As(err, &at) {
+		return fmt.Errorf("%s:%w", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+func (s *dataSet) readLines(text string) {
+	s.columns = []string{""}
+	line := 0
+	for l := range strings.Lines(text) {
+		line++
+		if l = strings.TrimSpace(l); l != "" {
+			s.rows, s.lines = append(s.rows, []value{{text: l}}), append(s.lines, line)
+		}
+	}
 }
 
 func (s *dataSet) readJSON(text []byte) error {
+	at := func(offset int64) dataError {
+		before := text[:min(max(int(offset), 0), len(text))]
+		return dataError{line: bytes.Count(before, []byte("\n")) + 1, column: len(before) - bytes.LastIndexByte(before, '\n')}
+	}
+	fail := func(offset int64, format string, args ...any) error {
+		e := at(offset)
+		e.text = fmt.Sprintf(format, args...)
+		return e
+	}
+	var whole json.RawMessage
+	var syntax *json.SyntaxError
+	if err := json.Unmarshal(text, &whole); errors.As(err, &syntax) {
+		return fail(syntax.Offset-1, "not JSON: %v", err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
+		return fail(0, "want an array of objects such as [{\"id\": \"a\"}]")
+	}
 	var rows []map[string]any
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return fmt.Errorf("want an array of objects: %w", err)
+	line, counted := 1, int64(0)
+	for dec.More() {
+		start := skipBlank(text, dec.InputOffset())
+		line += bytes.Count(text[counted:start], []byte("\n"))
+		counted = start
+		var row map[string]any
+		if err := dec.Decode(&row); err != nil || row == nil {
+			return fail(start, "want an object such as {\"id\": \"a\"}")
+		}
+		rows, s.lines = append(rows, row), append(s.lines, line)
 	}
-	for _, r := range rows {
-		row := map[string]value{}
-		for name, v := range r {
-			if !slices.Contains(s.columns, name) {
-				s.columns = append(s.columns, name)
+	return s.fill(rows)
+}
+
+// skipBlank is the first offset from which text is neither blank nor a comma.
+func skipBlank(text []byte, offset int64) int64 {
+	for offset < int64(len(text)) && strings.IndexByte(" \t\r\n,", text[offset]) >= 0 {
+		offset++
+	}
+	return offset
+}
+
+// fill turns objects into rows; every one must have the columns of the first.
+func (s *dataSet) fill(rows []map[string]any) error {
+	for i, r := range rows {
+		if i == 0 {
+			s.columns = slices.Sorted(mapKeys(r))
+		}
+		for _, c := range s.columns {
+			if _, has := r[c]; !has {
+				return dataError{s.lines[i], 1, fmt.Sprintf("row %d has no %s, which the first row has", i+1, c)}
 			}
-			switch v := v.(type) {
-			case string:
-				row[name] = value{text: v}
-			default:
-				raw, err := json.Marshal(v)
-				if err != nil {
-					return err
+		}
+		row := make([]value, len(s.columns))
+		for k, c := range s.columns {
+			if text, is := r[c].(string); is {
+				row[k] = value{text: text}
+				continue
+			}
+			raw, err := json.Marshal(r[c])
+			if err != nil {
+				return err
+			}
+			row[k] = value{string(raw), true}
+		}
+		s.rows = append(s.rows, row)
+	}
+	return nil
+}
+
+func (s *dataSet) readCSV(text []byte) error {
+	r := csv.NewReader(bytes.NewReader(text))
+	for {
+		record, err := r.Read()
+		var wrong *csv.ParseError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.As(err, &wrong):
+			return dataError{wrong.Line, max(wrong.Column, 1), wrong.Err.Error()}
+		case err != nil:
+			return err
+		}
+		line, _ := r.FieldPos(0)
+		if s.columns == nil {
+			for i, c := range record {
+				if c = strings.TrimSpace(c); c == "" || slices.Contains(s.columns, c) {
+					return dataError{line, 1, fmt.Sprintf("the first line names the columns; column %d is %q, want a name that stands once", i+1, c)}
 				}
-				row[name] = value{string(raw), true}
+				s.columns = append(s.columns, c)
 			}
+			continue
 		}
-		s.rows = append(s.rows, row)
+		row := make([]value, len(record))
+		for i, v := range record {
+			row[i] = value{text: v}
+		}
+		s.rows, s.lines = append(s.rows, row), append(s.lines, line)
 	}
-	slices.Sort(s.columns)
-	return nil
 }
 
-func (s *dataSet) readCSV(text string) error {
-	records, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil || len(records) == 0 {
-		return err
+// weigh reads the column of weights.
+func (s *dataSet) weigh(column string) (problems []error) {
+	col := slices.Index(s.columns, column)
+	if col < 0 {
+		return []error{dataError{1, 1, fmt.Sprintf("has no column %s for the weight; it has %s", column, strings.Join(s.columns, ", "))}}
 	}
-	s.columns = records[0]
-	for _, r := range records[1:] {
-		row := map[string]value{}
-		for i, v := range r {
-			row[s.columns[i]] = value{text: v}
-		}
-		s.rows = append(s.rows, row)
-	}
-	return nil
-}
-
-func (s *dataSet) weigh(path, column string) error {
 	sum := 0.0
 	for i, row := range s.rows {
-		w, err := strconv.ParseFloat(row[column].text, 64)
-		if err != nil || w < 0 {
-			return fmt.Errorf("%s: row %d: weight column %s holds %q, not a number", path, i+1, column, row[column].text)
+		w, err := strconv.ParseFloat(row[col].text, 64)
+		if err != nil || !(w >= 0) || math.IsInf(w, 0) {
+			problems = append(problems, dataError{s.lines[i], 1, fmt.Sprintf("weight %s is %q, want a number from 0 up", column, row[col].text)})
+			continue
 		}
 		sum += w
 		s.weights = append(s.weights, sum)
 	}
-	if sum == 0 {
-		return fmt.Errorf("%s: all weights are 0", path)
+	if sum == 0 && problems == nil {
+		problems = append(problems, dataError{s.lines[0], 1, "all weights are 0"})
 	}
-	if s.pick == "" {
-		s.pick = "weighted"
-	}
-	return nil
+	return problems
 }

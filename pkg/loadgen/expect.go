@@ -2,13 +2,14 @@ package loadgen
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tidwall/gjson"
 	"gopkg.in/yaml.v3"
@@ -32,137 +33,326 @@ const (
 
 // An expectation is what an answer must be like to be a success.
 type expectation struct {
-	Status   int                    `yaml:"status"` // 0: any below 400
-	Within   strictyaml.Duration    `yaml:"within"`
-	Body     map[string]fieldExpect `yaml:"body"` // by gjson path
-	Contains string                 `yaml:"contains"`
-	Header   map[string]string      `yaml:"header"`
+	status   statuses
+	within   time.Duration
 	contains []byte
+	body     []check // of fields, by gjson path
+	header   []check // of header fields, by name
 }
 
-// An extraction is where a variable's value stands in an answer: at a gjson
-// path of its body, or {header: NAME}, {cookie: NAME}, {regex: PATTERN} (the
-// last group, or all that matched).
-type extraction struct {
-	Header, Cookie string
-	path           string
-	pattern        *regexp.Regexp
+// A check is what one field of an answer must be like.
+type check struct {
+	name string
+	want comparisons
 }
 
-// UnmarshalYAML reads a path, or one of the forms in braces.
-func (e *extraction) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode && n.Value != "" {
-		e.path = n.Value
-		return nil
+// The form of an expectation in a file.
+type expectFile struct {
+	Status   statuses               `yaml:"status"`
+	Within   strictyaml.Duration    `yaml:"within"`
+	Body     map[string]comparisons `yaml:"body"`
+	Contains string                 `yaml:"contains"`
+	Header   map[string]comparisons `yaml:"header"`
+}
+
+func (f expectFile) build(at strictyaml.Path, ps *strictyaml.Problems) expectation {
+	if f.Within < 0 {
+		ps.Addf(at.Field("within"), "must not be negative, got %s", time.Duration(f.Within))
 	}
-	var form map[string]string
-	if err := n.Decode(&form); err != nil || len(form) != 1 {
-		return errors.New("want a gjson path, {header: NAME}, {cookie: NAME} or {regex: PATTERN}")
+	checks := func(wants map[string]comparisons) (all []check) {
+		for _, name := range slices.Sorted(mapKeys(wants)) {
+			all = append(all, check{name, wants[name]})
+		}
+		return all
 	}
-	e.Header, e.Cookie = form["header"], form["cookie"]
-	if pattern := form["regex"]; pattern != "" {
-		var err error
-		e.pattern, err = regexp.Compile(pattern)
-		return err
+	e := expectation{status: f.Status, within: time.Duration(f.Within), body: checks(f.Body), header: checks(f.Header)}
+	if f.Contains != "" {
+		e.contains = []byte(f.Contains)
 	}
-	if e.Header == "" && e.Cookie == "" {
-		return errors.New("want a gjson path, {header: NAME}, {cookie: NAME} or {regex: PATTERN}")
+	return e
+}
+
+// statuses are those of a success; none: any below 400.
+type statuses []statusRange
+
+type statusRange struct{ low, high int }
+
+// UnmarshalYAML reads 200, 2xx, or a list of them.
+func (s *statuses) UnmarshalYAML(n *yaml.Node) error {
+	items := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 {
+		items = n.Content
+	}
+	for _, item := range items {
+		r, ok := parseStatus(item)
+		if !ok {
+			return fmt.Errorf("want a status such as 200, a class such as 2xx, or a list of them, got %q", item.Value)
+		}
+		*s = append(*s, r)
 	}
 	return nil
 }
 
-// A fieldExpect is a value, or bounds, for a field of a JSON answer.
-type fieldExpect struct {
-	compare []comparison
+func parseStatus(n *yaml.Node) (statusRange, bool) {
+	if n.Kind != yaml.ScalarNode || len(n.Value) != 3 {
+		return statusRange{}, false
+	}
+	if class := n.Value[0]; strings.EqualFold(n.Value[1:], "xx") && class >= '2' && class <= '5' {
+		low := int(class-'0') * 100
+		return statusRange{low, low + 99}, true
+	}
+	code, err := strconv.Atoi(n.Value)
+	return statusRange{code, code}, err == nil && code >= 200 && code <= 599
 }
+
+func (s statuses) allow(status int) bool {
+	for _, r := range s {
+		if status >= r.low && status <= r.high {
+			return true
+		}
+	}
+	return s == nil && status < http.StatusBadRequest
+}
+
+func (s statuses) String() string {
+	if s == nil {
+		return "below 400"
+	}
+	var all []string
+	for _, r := range s {
+		text := strconv.Itoa(r.low)
+		if r.high > r.low {
+			text = text[:1] + "xx"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, " or ")
+}
+
+// comparisons all hold for what is as expected.
+type comparisons []comparison
 
 type comparison struct {
-	op   string
-	want string
-	num  float64
+	op      string
+	want    string
+	number  float64 // of want
+	numeric bool
+	pattern *regexp.Regexp
 }
 
-var comparisons = []string{"lt", "lte", "gt", "gte", "eq", "ne", "contains"}
+// operators are what a field can be compared by, and whether with a number.
+var operators = []struct {
+	name    string
+	numeric bool
+}{{"eq", false}, {"ne", false}, {"lt", true}, {"lte", true}, {"gt", true}, {"gte", true}, {"contains", false}, {"matches", false}, {"exists", false}}
+
+func operatorNames() string {
+	var names []string
+	for _, o := range operators {
+		names = append(names, o.name)
+	}
+	return strings.Join(names, ", ")
+}
 
 // UnmarshalYAML reads a value, or {lt: 60} and the like.
-func (f *fieldExpect) UnmarshalYAML(n *yaml.Node) error {
+func (c *comparisons) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
-		f.compare = []comparison{{"eq", n.Value, gjson.Parse(n.Value).Float()}}
-		return nil
+		one, err := newComparison("eq", n)
+		*c = comparisons{one}
+		return err
 	}
-	var ops map[string]string
-	if err := n.Decode(&ops); err != nil {
-		return fmt.Errorf("want a value, or comparisons such as {lt: 60}")
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return fmt.Errorf("want a value, or comparisons such as {lt: 60}; there are %s", operatorNames())
 	}
-	for _, op := range slices.Sorted(mapKeys(ops)) {
-		if !slices.Contains(comparisons, op) {
-			return fmt.Errorf("unknown comparison %q; there are %s", op, strings.Join(comparisons, ", "))
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		one, err := newComparison(n.Content[i].Value, n.Content[i+1])
+		if err != nil {
+			return err
 		}
-		f.compare = append(f.compare, comparison{op, ops[op], gjson.Parse(ops[op]).Float()})
+		*c = append(*c, one)
 	}
 	return nil
 }
 
-func (f fieldExpect) holds(got gjson.Result) bool {
-	if !got.Exists() {
-		return false // a missing field fails every check
+func newComparison(op string, n *yaml.Node) (comparison, error) {
+	i := slices.IndexFunc(operators, func(o struct {
+		name    string
+		numeric bool
+	}) bool {
+		return o.name == op
+	})
+	if i < 0 {
+		return comparison{}, fmt.Errorf("unknown comparison %q; there are %s", op, operatorNames())
 	}
-	for _, c := range f.compare {
-		if !c.holds(got) {
-			return false
+	if n.Kind != yaml.ScalarNode {
+		return comparison{}, fmt.Errorf("%s: want one value", op)
+	}
+	c := comparison{op: op, want: n.Value}
+	if n.Tag == "!!null" {
+		c.want = "null"
+	}
+	var err error
+	c.number, err = strconv.ParseFloat(n.Value, 64)
+	c.numeric = err == nil && (n.Tag == "!!int" || n.Tag == "!!float")
+	switch {
+	case operators[i].numeric && err != nil:
+		return c, fmt.Errorf("%s: want a number, got %q", op, n.Value)
+	case op == "exists" && n.Tag != "!!bool":
+		return c, fmt.Errorf("exists: want true or false, got %q", n.Value)
+	case op == "matches":
+		if c.pattern, err = regexp.Compile(n.Value); err != nil {
+			return c, fmt.Errorf("matches: %w", err)
 		}
 	}
-	return true
+	return c, nil
 }
 
-func (c comparison) holds(got gjson.Result) bool {
-	v := got.Float()
+// found is a field of an answer, as it was found.
+type found struct {
+	text   string
+	number float64
+	is     bool // a number
+	exists bool
+}
+
+// failing is the first comparison that does not hold; nil when all do. What
+// isn't there fails all but exists: false.
+func (c comparisons) failing(got found) *comparison {
+	for i := range c {
+		if !c[i].holds(got) {
+			return &c[i]
+		}
+	}
+	return nil
+}
+
+func (c *comparison) holds(got found) bool {
+	if c.op == "exists" {
+		return got.exists == (c.want == "true")
+	}
+	if !got.exists {
+		return false
+	}
 	switch c.op {
 	case "lt":
-		return got.Type == gjson.Number && v < c.num
+		return got.is && got.number < c.number
 	case "lte":
-		return got.Type == gjson.Number && v <= c.num
+		return got.is && got.number <= c.number
 	case "gt":
-		return got.Type == gjson.Number && v > c.num
+		return got.is && got.number > c.number
 	case "gte":
-		return got.Type == gjson.Number && v >= c.num
+		return got.is && got.number >= c.number
 	case "ne":
-		return got.String() != c.want
+		return !c.equals(got)
 	case "contains":
-		return strings.Contains(got.String(), c.want)
+		return strings.Contains(got.text, c.want)
+	case "matches":
+		return c.pattern.MatchString(got.text)
 	}
-	return got.String() == c.want
+	return c.equals(got)
+}
+
+func (c *comparison) equals(got found) bool {
+	if c.numeric && got.is {
+		return got.number == c.number
+	}
+	return got.text == c.want
+}
+
+// view is b as text, without a copy: good until b changes, which is after the answer has been judged.
+func view(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // what is found in it is forgotten before b changes
+}
+
+// bodyField finds a gjson path. The text is a view of the body.
+func bodyField(body []byte, path string) found {
+	r := gjson.Get(view(body), path)
+	f := found{text: r.Str, number: r.Num, is: r.Type == gjson.Number, exists: r.Exists()}
+	if r.Type != gjson.String {
+		f.text = r.Raw
+	}
+	return f
+}
+
+func headerField(a *answer, name string) found {
+	v := a.header(name)
+	f := found{text: view(v), exists: v != nil}
+	if len(v) > 0 && v[0] <= '9' { // spares the making of an error for most that are none
+		number, err := strconv.ParseFloat(f.text, 64)
+		f.number, f.is = number, err == nil
+	}
+	return f
 }
 
 // judge tells whether an answer is a success, and if not, why.
-func (e expectation) judge(a *answer, took time.Duration) Outcome {
-	status, body := a.status, a.body
-	switch {
-	case e.Status != 0 && status != e.Status, e.Status == 0 && status >= 400:
+func (e *expectation) judge(a *answer, took time.Duration) Outcome {
+	if !e.status.allow(a.status) {
 		return BadStatus
-	case e.Contains != "" && !bytes.Contains(body, e.contains):
+	}
+	if e.contains != nil && !bytes.Contains(a.body, e.contains) {
 		return BadBody
 	}
-	for path, f := range e.Body {
-		if !f.holds(gjson.GetBytes(body, path)) {
+	for i := range e.body {
+		if e.body[i].want.failing(bodyField(a.body, e.body[i].name)) != nil {
 			return BadBody
 		}
 	}
-	for name, want := range e.Header {
-		if string(a.header(name)) != want {
+	for i := range e.header {
+		if e.header[i].want.failing(headerField(a, e.header[i].name)) != nil {
 			return BadHeader
 		}
 	}
-	if e.Within > 0 && took > time.Duration(e.Within) {
+	if e.within > 0 && took > e.within {
 		return Slow
 	}
 	return Success
 }
 
+// why says what it was about an answer that judge objected to.
+func (e *expectation) why(a *answer, outcome Outcome) string {
+	switch outcome {
+	case BadStatus:
+		return fmt.Sprintf("status %d", a.status)
+	case Slow:
+		return fmt.Sprintf("slow: the answer took longer than %s", e.within)
+	case BadBody:
+		if e.contains != nil && !bytes.Contains(a.body, e.contains) {
+			return fmt.Sprintf("body: does not contain %q", e.contains)
+		}
+		for _, c := range e.body {
+			got := bodyField(a.body, c.name)
+			if f := c.want.failing(got); f != nil {
+				return "body: " + f.complaint(c.name, got)
+			}
+		}
+	case BadHeader:
+		for _, c := range e.header {
+			got := headerField(a, c.name)
+			if f := c.want.failing(got); f != nil {
+				return "header: " + f.complaint(c.name, got)
+			}
+		}
+	}
+	return fmt.Sprintf("%s: what is to be extracted is not in the answer (status %d)", outcome, a.status)
+}
+
+// complaint says no more than the comparison: a value would make every failure a kind of its own.
+func (c *comparison) complaint(name string, got found) string {
+	switch {
+	case c.op == "exists" && got.exists:
+		return name + " is there"
+	case !got.exists:
+		return name + " is missing"
+	case c.op == "eq":
+		return fmt.Sprintf("%s is not %s", name, c.want)
+	}
+	return fmt.Sprintf("%s is not %s %s", name, c.op, c.want)
+}
+
 // wanted is the status that a success shows, as far as it is known beforehand.
-func (e expectation) wanted() int {
-	if e.Status != 0 {
-		return e.Status
+func (e *expectation) wanted() int {
+	if e.status != nil {
+		return e.status[0].low
 	}
 	return http.StatusOK
 }

@@ -41,7 +41,11 @@ type Options struct {
 	Target   *url.URL
 	RunID    string
 	Seed     uint64
+	Segment  Segment              // the share of the load that this process sends
+	StartAt  time.Time            // when the load begins, after logins; zero: as soon as it can
 	Registry *prometheus.Registry // where the metrics are registered; nil: nowhere
+
+	AbortOn []AbortRule // what ends the run early, with *[ErrAborted]
 
 	OnStart   func(time.Time) // the start of the load, after the logins of an open model
 	OnResult  func(Sample)    // called by many users at once
@@ -52,17 +56,21 @@ type Options struct {
 	Grace          time.Duration // for requests that are in flight at the end; default 30 s
 	Patience       time.Duration // without any answer; default 5 s
 	TLS            *tls.Config
+	HTTP           string                                                               // version: "1.1" (default), "2" (TLS), "h2c" (without TLS)
+	Proxy          *url.URL                                                             // nil: none, whatever the environment says
 	Dial           func(ctx context.Context, network, address string) (net.Conn, error) // default net.Dialer's
 }
 
 // A Sample is one result, as it was measured.
 type Sample struct {
 	Request      string
+	Method       string
 	User         int
 	Sent         time.Time
 	ResponseTime time.Duration // from when it was due
 	ServiceTime  time.Duration // from when it was sent
 	Status       int           // 0 without an answer
+	Bytes        int           // of the answer's body
 	Outcome      Outcome
 	Cause        string // of a failure
 }
@@ -108,6 +116,9 @@ func New(opts Options) (*Generator, error) {
 			*d.at = d.standard
 		}
 	}
+	if err := Fits(opts.Scenario, opts.Profile, opts.Segment); err != nil {
+		return nil, err
+	}
 	rec, err := newRecorder(opts)
 	if err != nil {
 		return nil, err
@@ -132,6 +143,7 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 	if g.opts.Profile.Open {
 		g.runOpen(ctx, hard, end)
 	} else {
+		g.awaitStart(ctx)
 		g.begin()
 		watched := g.watch(ctx, end)
 		g.runClosed(ctx, hard)
@@ -158,7 +170,7 @@ func (g *Generator) nothingSent() error {
 }
 
 func (g *Generator) begin() {
-	g.start = time.Now()
+	g.start = g.opts.startTime(time.Now())
 	g.startNano.Store(g.start.UnixNano())
 	g.cpuFrom, g.cpuSince = cpuTime(), g.start
 	if g.opts.OnStart != nil {
@@ -232,6 +244,7 @@ func (g *Generator) watch(ctx context.Context, end context.CancelCauseFunc) <-ch
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		lastCPU, lastAt, lastRequests := cpuTime(), time.Now(), int64(0)
+		abort := newAborter(g.opts.AbortOn)
 		for {
 			select {
 			case <-ctx.Done():
@@ -247,6 +260,11 @@ func (g *Generator) watch(ctx context.Context, end context.CancelCauseFunc) <-ch
 			lastCPU, lastAt, lastRequests = cpu, now, requests
 			if err := g.hopeless(now); err != nil {
 				end(err)
+			}
+			if len(g.opts.AbortOn) > 0 && g.startNano.Load() != 0 {
+				if err := abort.look(now, g.total()); err != nil {
+					end(err)
+				}
 			}
 		}
 	}()
@@ -296,19 +314,20 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 	}()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	started := 0
+	lives := map[int]int{} // how often each user was started
 	for {
 		elapsed := time.Since(g.start)
 		if elapsed >= g.opts.Profile.Duration() {
 			return
 		}
-		want := g.opts.Profile.UsersAt(elapsed)
+		want := g.opts.Segment.Share(g.opts.Profile.UsersAt(elapsed))
 		for len(users) < want {
 			stopCtx, stop := context.WithCancel(ctx)
 			users = append(users, stop)
-			u := g.newUser(hard, started)
-			started++
-			g.wg.Go(func() { u.runClosed(stopCtx) })
+			u := g.newUser(hard, g.opts.Segment.User(len(users)-1))
+			life := lives[u.id]
+			lives[u.id]++
+			g.wg.Go(func() { u.runClosed(stopCtx, life) })
 		}
 		for len(users) > want {
 			users[len(users)-1]()
@@ -329,18 +348,18 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 	if g.opts.Scenario.MeanThink() > 0 {
 		g.tell("think time is ignored: arrivals set the pace")
 	}
-	queue := make(chan time.Time, g.opts.Profile.queueBound())
-	pool := g.opts.Profile.pool()
+	queue := make(chan arrival, max(g.opts.Segment.Share(g.opts.Profile.queueBound()), 1))
+	pool := g.opts.Segment.Share(g.opts.Profile.pool())
 	g.cpuSince, g.start = time.Now(), time.Now()
 	loggedIn := make(chan struct{}, pool)
 	for i := range pool {
-		u := g.newUser(hard, i)
+		u := g.newUser(hard, g.opts.Segment.User(i))
 		g.wg.Go(func() { u.runOpen(ctx, queue, loggedIn) })
 	}
 	g.rec.nUsers.Store(int64(pool))
 	g.rec.users.Set(float64(pool))
 	watched := g.watch(ctx, end)
-	if g.awaitPool(ctx, loggedIn, pool) {
+	if g.awaitPool(ctx, loggedIn, pool) && g.awaitStart(ctx) {
 		g.begin()
 		g.arrive(ctx, queue)
 	}
@@ -381,8 +400,8 @@ func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, poo
 }
 
 // arrive queues every arrival when it is due; what finds the queue full is dropped, and counted.
-func (g *Generator) arrive(ctx context.Context, queue chan<- time.Time) {
-	arrivals := g.opts.Profile.Arrivals(g.opts.Seed)
+func (g *Generator) arrive(ctx context.Context, queue chan<- arrival) {
+	arrivals := g.opts.Profile.Arrivals(g.opts.Seed, g.opts.Segment)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -404,7 +423,7 @@ func (g *Generator) arrive(ctx context.Context, queue chan<- time.Time) {
 		g.rec.dueOne()
 		g.rec.lagged(time.Since(due))
 		select {
-		case queue <- due:
+		case queue <- arrival{arrivals.Number(), due}:
 		default:
 			g.rec.drop(1)
 		}
@@ -412,7 +431,7 @@ func (g *Generator) arrive(ctx context.Context, queue chan<- time.Time) {
 }
 
 // drain gives the users time to send what is still queued at the end.
-func (g *Generator) drain(ctx context.Context, queue <-chan time.Time) {
+func (g *Generator) drain(ctx context.Context, queue <-chan arrival) {
 	grace := time.NewTimer(g.opts.Grace)
 	defer grace.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,34 @@ type Profile struct {
 	Poisson     bool // arrivals are random at the stages' rate
 	MaxInFlight int  // users in the pool of an open model; 0: as many as arrive in a second, at least 100
 	MaxQueue    int  // arrivals that may wait for a user of the pool; 0: defaultQueue
+	Expected    LoadRange
+}
+
+// A LoadRange is the load, in requests per second, that somebody expects of a
+// profile; zero when nobody has said.
+type LoadRange struct {
+	Min float64 `json:"min"`
+	Max float64 `json:"max"`
+}
+
+var loadRangeForm = regexp.MustCompile(`^(\d+(?:\.\d+)?)(?:\s*\.\.\s*(\d+(?:\.\d+)?))?\s*/s$`)
+
+// UnmarshalYAML reads 800..1200/s or 1000/s.
+func (r *LoadRange) UnmarshalYAML(n *yaml.Node) error {
+	m := loadRangeForm.FindStringSubmatch(n.Value)
+	if m == nil || n.Kind != yaml.ScalarNode {
+		return fmt.Errorf("want requests per second such as 1000/s or 800..1200/s, got %q", n.Value)
+	}
+	if m[2] == "" {
+		m[2] = m[1]
+	}
+	low, err1 := strconv.ParseFloat(m[1], 64)
+	high, err2 := strconv.ParseFloat(m[2], 64)
+	if err1 != nil || err2 != nil || !(low > 0) || high < low {
+		return fmt.Errorf("want requests per second such as 1000/s or 800..1200/s, the lower first, got %q", n.Value)
+	}
+	*r = LoadRange{low, high}
+	return nil
 }
 
 // A Stage is a stretch over which the load holds or changes linearly.
@@ -125,6 +154,7 @@ type profileFile struct {
 	Arrivals    string              `yaml:"arrivals"`
 	MaxInFlight int                 `yaml:"max_in_flight"`
 	MaxQueue    int                 `yaml:"max_queue"`
+	Expected    LoadRange           `yaml:"expected_load"`
 }
 
 type stageFile struct {
@@ -234,7 +264,7 @@ func (f profileFile) build(at strictyaml.Path, ps *strictyaml.Problems) Profile 
 	if n := count(len(f.Stages) > 0, f.Arrival != nil, f.Users != 0 || f.SpawnRate != 0); n > 1 {
 		ps.Addf(at, "give one of stages, arrival_rate, and users with spawn_rate")
 	}
-	p := Profile{MaxInFlight: f.MaxInFlight, MaxQueue: f.MaxQueue, Poisson: f.Arrivals == "poisson"}
+	p := Profile{MaxInFlight: f.MaxInFlight, MaxQueue: f.MaxQueue, Poisson: f.Arrivals == "poisson", Expected: f.Expected}
 	switch {
 	case len(f.Stages) > 0:
 		p.Stages, p.Open = buildStages(f.Stages, at.Field("stages"), ps)

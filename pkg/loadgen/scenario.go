@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +18,8 @@ import (
 type Scenario struct {
 	Name  string
 	Users []User
-	data  map[string]*dataSet
+	data  []*dataSet
+	slots int // variables that a user has at most
 }
 
 // A User is a kind of user.
@@ -37,23 +36,6 @@ type Task struct {
 	Name   string
 	Weight float64
 	Steps  []Step
-}
-
-// A Step is one request, what is expected of its answer and what is kept of it.
-type Step struct {
-	Name    string
-	Method  string
-	expect  expectation
-	extract map[string]extraction // by variable
-	path    template
-	headers []header
-	body    template
-	kind    string // content type of the body
-}
-
-type header struct {
-	name  string
-	value template
 }
 
 // Think is how long a user waits after a task.
@@ -114,6 +96,7 @@ func (s *Scenario) ScaleThink(f float64) {
 // The form of a scenario file.
 type scenarioFile struct {
 	strictyaml.Header `yaml:",inline"`
+	settingsFile      `yaml:",inline"`
 	Name              string              `yaml:"name"`
 	Data              map[string]dataFile `yaml:"data"`
 	Users             []userFile          `yaml:"users"`
@@ -126,12 +109,12 @@ type dataFile struct {
 }
 
 type userFile struct {
-	Name    string            `yaml:"name"`
-	Weight  *float64          `yaml:"weight"`
-	Think   Think             `yaml:"think"`
-	Headers map[string]string `yaml:"headers"`
-	Start   []stepFile        `yaml:"start"`
-	Tasks   []taskFile        `yaml:"tasks"`
+	settingsFile `yaml:",inline"`
+	Name         string     `yaml:"name"`
+	Weight       *float64   `yaml:"weight"`
+	Think        Think      `yaml:"think"`
+	Start        []stepFile `yaml:"start"`
+	Tasks        []taskFile `yaml:"tasks"`
 }
 
 type taskFile struct {
@@ -140,22 +123,26 @@ type taskFile struct {
 	Steps    []stepFile `yaml:"steps"`
 }
 
-type stepFile struct {
-	Name    string                `yaml:"name"`
-	Request string                `yaml:"request"`
-	Headers map[string]string     `yaml:"headers"`
-	JSON    *yaml.Node            `yaml:"json"`
-	Form    map[string]string     `yaml:"form"`
-	Body    *string               `yaml:"body"`
-	Expect  expectation           `yaml:"expect"`
-	Extract map[string]extraction `yaml:"extract"`
+// A builder is what the parts of a scenario are built with.
+type builder struct {
+	names names
+	dir   string // of the scenario's file; other files lie beside it
+	ps    *strictyaml.Problems
+}
+
+func (b *builder) compile(at strictyaml.Path, text string, in quoting) template {
+	t, err := compile(text, b.names, in)
+	if err != nil {
+		b.ps.Addf(at, "%v", err)
+	}
+	return t
 }
 
 // ParseScenario reads a scenario file; its data files lie beside dir, the
 // folder of the file. The error holds every mistake with its place.
 func ParseScenario(name string, text []byte, dir string) (Scenario, error) {
 	var f scenarioFile
-	s := Scenario{data: map[string]*dataSet{}}
+	var s Scenario
 	err := strictyaml.Decode(name, text, &f, func(at strictyaml.Path) strictyaml.Problems {
 		ps := f.Problems(at, "Scenario")
 		if f.Name == "" {
@@ -164,70 +151,65 @@ func ParseScenario(name string, text []byte, dir string) (Scenario, error) {
 		if len(f.Users) == 0 {
 			ps.Addf(at.Field("users"), "want at least one kind of user")
 		}
-		known := s.readDataSets(f.Data, dir, at.Field("data"), &ps)
+		s.data = readDataSets(f.Data, dir, at.Field("data"), &ps)
 		for i, u := range f.Users {
-			s.Users = append(s.Users, u.build(at.Field("users").Index(i), known, &ps))
+			b := &builder{names: names{slots: u.slots(), sets: s.data}, dir: dir, ps: &ps}
+			s.slots = max(s.slots, len(b.names.slots))
+			s.Users = append(s.Users, u.build(f.settingsFile.within(settings{}, b, at), b, at.Field("users").Index(i)))
 		}
-		return ps
+		return withoutRepeats(ps)
 	})
 	s.Name = f.Name
 	return s, err
 }
 
-func (s *Scenario) readDataSets(files map[string]dataFile, dir string, at strictyaml.Path, ps *strictyaml.Problems) names {
-	known := names{data: map[string][]string{}}
-	for name, f := range files {
-		at := at.Field(name)
-		if f.Pick != "" && !slices.Contains([]string{"random", "sequential", "weighted", "unique"}, f.Pick) {
-			ps.Addf(at.Field("pick"), "want random, sequential, weighted or unique, got %q", f.Pick)
+// withoutRepeats leaves one of each: what a scenario sets for all of its users is built for each of them.
+func withoutRepeats(ps strictyaml.Problems) (once strictyaml.Problems) {
+	for _, p := range ps {
+		if !slices.Contains(once, p) {
+			once = append(once, p)
 		}
-		set, err := readData(filepath.Join(dir, f.File), f.Weight, f.Pick)
-		if err != nil {
-			ps.Addf(at.Field("file"), "%v", err)
-			known.data[name] = nil
-			continue
-		}
-		s.data[name], known.data[name] = set, set.columns
 	}
-	return known
+	return once
 }
 
-func (u userFile) build(at strictyaml.Path, known names, ps *strictyaml.Problems) User {
-	user := User{Name: u.Name, Weight: weightOr1(u.Weight, at, ps), Think: u.Think}
-	known.vars = map[string]bool{}
+func readDataSets(files map[string]dataFile, dir string, at strictyaml.Path, ps *strictyaml.Problems) (sets []*dataSet) {
+	for _, name := range slices.Sorted(mapKeys(files)) {
+		f, at := files[name], at.Field(name)
+		if f.Pick != "" && !slices.Contains(picks, f.Pick) {
+			ps.Addf(at.Field("pick"), "want one of %s, got %q", strings.Join(picks, ", "), f.Pick)
+		}
+		if f.Pick == pickWeighted && f.Weight == "" {
+			ps.Addf(at.Field("pick"), "name the column of the weights: weight: COLUMN")
+		}
+		if f.Weight != "" && f.Pick != "" && f.Pick != pickWeighted {
+			ps.Addf(at.Field("weight"), "does nothing when pick is %s", f.Pick)
+		}
+		if f.File == "" {
+			ps.Addf(at.Field("file"), "name the file that holds the data")
+			sets = append(sets, &dataSet{name: name, broken: true})
+			continue
+		}
+		set, errs := readData(name, filepath.Join(dir, f.File), f.Weight, f.Pick)
+		for _, err := range errs {
+			ps.Addf(at.Field("file"), "%v", err)
+		}
+		sets = append(sets, set)
+	}
+	return sets
+}
+
+// slots numbers the variables that the steps of a user extract.
+func (u userFile) slots() map[string]int {
+	slots := map[string]int{}
 	for _, st := range u.allSteps() {
-		for v := range st.Extract {
-			known.vars[v] = true
-		}
-	}
-	if len(u.Tasks) == 0 {
-		ps.Addf(at.Field("tasks"), "want at least one task")
-	}
-	for i, st := range u.Start {
-		user.Start = append(user.Start, st.build(at.Field("start").Index(i), u.Headers, known, ps))
-	}
-	seen := map[string]bool{}
-	for i, t := range u.Tasks {
-		at := at.Field("tasks").Index(i)
-		if t.Name != "" && seen[t.Name] {
-			ps.Addf(at.Field("name"), "another task is already called %q", t.Name)
-		}
-		seen[t.Name] = true
-		task := Task{Name: t.Name, Weight: weightOr1(t.Weight, at, ps)}
-		if t.Steps == nil {
-			task.Steps = []Step{t.stepFile.build(at, u.Headers, known, ps)}
-		} else if t.Request != "" {
-			ps.Addf(at.Field("steps"), "give a request or steps, not both")
-		}
-		for k, st := range t.Steps {
-			if st.Name == "" {
-				st.Name = t.Name
+		for _, name := range slices.Sorted(mapKeys(st.Extract)) {
+			if _, has := slots[name]; !has {
+				slots[name] = len(slots)
 			}
-			task.Steps = append(task.Steps, st.build(at.Field("steps").Index(k), u.Headers, known, ps))
 		}
-		user.Tasks = append(user.Tasks, task)
 	}
-	return user
+	return slots
 }
 
 func (u userFile) allSteps() []stepFile {
@@ -238,6 +220,60 @@ func (u userFile) allSteps() []stepFile {
 	return steps
 }
 
+func (u userFile) build(outer settings, b *builder, at strictyaml.Path) User {
+	user := User{Name: u.Name, Weight: weightOr1(u.Weight, at, b.ps), Think: u.Think}
+	common := u.settingsFile.within(outer, b, at)
+	if len(u.Tasks) == 0 {
+		b.ps.Addf(at.Field("tasks"), "want at least one task")
+	}
+	for i, st := range u.Start {
+		user.Start = append(user.Start, st.build(common, b, at.Field("start").Index(i)))
+	}
+	seen := map[string]bool{}
+	for i, t := range u.Tasks {
+		at := at.Field("tasks").Index(i)
+		if t.Name != "" && seen[t.Name] {
+			b.ps.Addf(at.Field("name"), "another task is already called %q", t.Name)
+		}
+		seen[t.Name] = true
+		user.Tasks = append(user.Tasks, t.build(common, b, at))
+	}
+	return user
+}
+
+func (t taskFile) build(outer settings, b *builder, at strictyaml.Path) Task {
+	task := Task{Name: t.Name, Weight: weightOr1(t.Weight, at, b.ps)}
+	if t.Steps == nil {
+		task.Steps = []Step{t.stepFile.build(outer, b, at)}
+		return task
+	}
+	if t.Name == "" {
+		b.ps.Addf(at.Field("name"), "give the task a name")
+	}
+	for _, key := range []struct {
+		name  string
+		given bool
+	}{
+		{"request", t.Request != ""}, {"json", t.JSON != nil}, {"form", t.Form != nil}, {"body", t.Body != nil},
+		{"file", t.File != ""}, {"expect", t.Expect != nil}, {"extract", t.Extract != nil},
+	} {
+		if key.given {
+			b.ps.Addf(at.Field(key.name), "belongs into one of the task's steps")
+		}
+	}
+	if len(t.Steps) == 0 {
+		b.ps.Addf(at.Field("steps"), "want at least one step")
+	}
+	common := t.settingsFile.within(outer, b, at)
+	for k, st := range t.Steps {
+		if st.Name == "" {
+			st.Name = t.Name
+		}
+		task.Steps = append(task.Steps, st.build(common, b, at.Field("steps").Index(k)))
+	}
+	return task
+}
+
 func weightOr1(w *float64, at strictyaml.Path, ps *strictyaml.Problems) float64 {
 	if w == nil {
 		return 1
@@ -246,57 +282,6 @@ func weightOr1(w *float64, at strictyaml.Path, ps *strictyaml.Problems) float64 
 		ps.Addf(at.Field("weight"), "must be above 0, got %v", *w)
 	}
 	return *w
-}
-
-var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
-
-func (f stepFile) build(at strictyaml.Path, common map[string]string, known names, ps *strictyaml.Problems) Step {
-	if f.Name == "" {
-		ps.Addf(at.Field("name"), "give the request a name; results are listed under it")
-	}
-	method, path, _ := strings.Cut(f.Request, " ")
-	if !slices.Contains(methods, method) || !strings.HasPrefix(path, "/") {
-		ps.Addf(at.Field("request"), "want a method and a path such as GET /api/v1/agents, got %q", f.Request)
-	}
-	s := Step{Name: f.Name, Method: method, expect: f.Expect, extract: f.Extract}
-	s.expect.contains = []byte(f.Expect.Contains)
-	compileAt := func(at strictyaml.Path, text string, in quoting) template {
-		t, err := compile(text, known, in)
-		if err != nil {
-			ps.Addf(at, "%v", err)
-		}
-		return t
-	}
-	s.path = compileAt(at.Field("request"), path, insideURL)
-	if bodies := count(f.JSON != nil, f.Form != nil, f.Body != nil); bodies > 1 {
-		ps.Addf(at, "give one of json, form and body, not several")
-	}
-	for i, name := range slices.Sorted(mapKeys(f.Form)) {
-		if i > 0 {
-			s.body = append(s.body, part{literal: "&"})
-		}
-		s.body = append(append(s.body, part{literal: url.QueryEscape(name) + "="}), compileAt(at.Field("form").Field(name), f.Form[name], insideURL)...)
-		s.kind = "application/x-www-form-urlencoded"
-	}
-	if f.Body != nil {
-		s.body = compileAt(at.Field("body"), *f.Body, plain)
-	}
-	if f.JSON != nil {
-		t, err := compileJSON(f.JSON, known)
-		if err != nil {
-			ps.Addf(at.Field("json"), "%v", err)
-		}
-		s.body, s.kind = t, "application/json"
-	}
-	for _, from := range []struct {
-		headers map[string]string
-		at      strictyaml.Path
-	}{{common, at}, {f.Headers, at.Field("headers")}} {
-		for _, name := range slices.Sorted(mapKeys(from.headers)) {
-			s.headers = append(s.headers, header{name, compileAt(from.at, from.headers[name], insideHeader)})
-		}
-	}
-	return s
 }
 
 func count(conditions ...bool) (n int) {
@@ -355,13 +340,18 @@ func (s Scenario) MeanThink() time.Duration {
 func (s Scenario) StepsPerIteration() float64 {
 	sum, weights := 0.0, 0.0
 	for _, u := range s.Users {
-		steps, tasks := 0.0, 0.0
-		for _, t := range u.Tasks {
-			steps += t.Weight * float64(len(t.Steps))
-			tasks += t.Weight
-		}
-		sum += u.Weight * steps / tasks
+		sum += u.Weight * u.steps()
 		weights += u.Weight
 	}
 	return sum / weights
+}
+
+// steps is the mean number of requests of an iteration.
+func (u User) steps() float64 {
+	steps, tasks := 0.0, 0.0
+	for _, t := range u.Tasks {
+		steps += t.Weight * float64(len(t.Steps))
+		tasks += t.Weight
+	}
+	return steps / tasks
 }

@@ -1,9 +1,15 @@
 package loadgen
 
 import (
+	"encoding/json"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func scenarioText(step string) string {
@@ -12,59 +18,406 @@ func scenarioText(step string) string {
 
 func TestScenarioMistakes(t *testing.T) {
 	for _, c := range []struct{ step, want string }{
-		{"        request: GET /x/${nope}", "nope"},
-		{"        request: GET /x/${dice(6)}", "unknown function"},
-		{"        request: FETCH /x", "want a method and a path"},
+		{"        request: GET /x/${nope}", "s.yaml:8:18: users[0].tasks[0].request: ${nope}: neither extracted"},
+		{"        request: GET /x/${tokn}\n        extract: {token: a}", "did you mean token?"},
+		{"        request: GET /x/${dice(6)}", "unknown function dice; there are randInt"},
+		{"        request: GET /x/${randInt(6)}", "randInt wants two whole numbers"},
+		{"        request: GET /x/${randInt(6, 1)}", "the lower first"},
+		{"        request: GET /x/${randInt(1, 2.5)}", "two whole numbers"},
+		{"        request: GET /x/${oneOf()}", "at least one choice"},
+		{"        request: GET /x/${oneOf(a, b)}", "want 'text' or numbers"},
+		{"        request: GET /x/${oneOf('a',)}", "want 'text' or numbers"},
+		{"        request: GET /x/${uuid(4)}", "takes nothing"},
+		{"        request: GET /x/${a | upper}\n        extract: {a: b}", "after a | want default('text'), got \"upper\""},
+		{"        request: GET /x/${a", "a ${ without its }"},
+		{"        request: FETCH /x", "s.yaml:8:18: users[0].tasks[0].request: want a method and a path"},
+		{"        request: get /x", "methods are GET, HEAD"},
 		{"        request: GET x", "want a method and a path"},
+		{"        request: GET http://host/x", "give the path alone"},
+		{"        request: GET /a b", "without spaces"},
+		{"        request: GET /a#b", "without spaces or #"},
 		{"        request: GET /\n        weight: 0", "must be above 0"},
 		{"        request: GET /\n        weight: -1", "must be above 0"},
 		{"        request: GET /\n        expect: {within: soon}", "want a duration"},
-		{"        request: GET /\n        expect: {body: {a: {less: 3}}}", "unknown comparison"},
-		{"        request: GET /\n        expext: {}", "did you mean expect"},
+		{"        request: GET /\n        expect: {within: -1s}", "must not be negative"},
+		{"        request: GET /\n        expect: {status: 700}", "want a status such as 200, a class such as 2xx"},
+		{"        request: GET /\n        expect: {status: 2x}", "want a status such as 200"},
+		{"        request: GET /\n        expect: {status: [200, ok]}", "got \"ok\""},
+		{"        request: GET /\n        expect: {body: {a: {less: 3}}}", "unknown comparison \"less\"; there are eq, ne, lt"},
+		{"        request: GET /\n        expect: {body: {a: {lt: fast}}}", "lt: want a number, got \"fast\""},
+		{"        request: GET /\n        expect: {body: {a: {matches: '['}}}", "matches: error parsing regexp"},
+		{"        request: GET /\n        expect: {header: {a: {exists: maybe}}}", "exists: want true or false"},
+		{"        request: GET /\n        expect: {body: {a: []}}", "want a value, or comparisons"},
+		{"        request: GET /\n        expext: {}", "s.yaml:9:9: users[0].tasks[0].expext: unknown key; did you mean expect"},
+		{"        request: GET /\n        extract: {a: {regex: '('}}", "error parsing regexp"},
+		{"        request: GET /\n        extract: {a: {header: X, cookie: Y}}", "want a gjson path"},
+		{"        request: GET /\n        extract: {a: {heder: X}}", "want a gjson path"},
 		{"        request: GET /\n      - name: t\n        request: GET /", "already called"},
-		{"        request: POST /\n        json: {a: '${env.PLUMBLINE_UNSET}'}", "PLUMBLINE_UNSET is not set"},
+		{"        steps: []", "want at least one step"},
+		{"        steps: [{request: GET /}]\n        expect: {status: 200}", "s.yaml:9:17: users[0].tasks[0].expect: belongs into one of the task's steps"},
+		{"        request: POST /\n        json: {a: '${env.PLUMBLINE_UNSET}'}", "s.yaml:9:19: users[0].tasks[0].json.a: ${env.PLUMBLINE_UNSET}: the environment variable PLUMBLINE_UNSET is not set"},
+		{"        request: POST /\n        json:\n          a:\n            - ok\n            - '${nope}'", "s.yaml:12:15: users[0].tasks[0].json.a[1]: ${nope}"},
+		{"        request: POST /\n        json: {a: .inf}", "can't stand in JSON"},
+		{"        request: POST /\n        json: &a {x: [*a]}", "nested too deeply, or too many values"},
+		{"        request: POST /\n        json: {a: &a [1,1,1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b], d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]}", "too many values"},
+		{"        request: GET /\n        headers: {A: \"x\\r\\nB: y\"}", "s.yaml:9:22: users[0].tasks[0].headers.A: \"x\\r\\nB: y\": a header holds no line breaks"},
+		{"        request: POST /\n        json: {}\n        form: {}", "give one of json, form, body and file"},
+		{"        request: POST /\n        file: nowhere.bin", "nowhere.bin: no such file"},
+		{"        request: GET /\n        headers: {'a b': c}", "can't be the name of a header"},
+		{"        request: GET /\n        headers: {content-length: 3}", "is set by loadgen itself"},
+		{"        request: GET /\n        headers: {Cookie: a=b}", "give cookies under cookies"},
+		{"        request: GET /\n        cookies: {'a;b': c}", "can't be the name of a cookie"},
+		{"        request: GET /\n        auth: {}", "want {bearer: TOKEN} or {basic:"},
+		{"        request: GET /\n        auth: {bearer: a, basic: {username: a, password: b}}", "want {bearer: TOKEN} or {basic:"},
+		{"        request: GET /\n        auth: {bearer: a}\n        headers: {authorization: b}", "headers already has Authorization"},
+		{"        request: GET /\n        auth: {basic: {username: 'a:b', password: c}}", "must not contain a colon"},
+		{"        request: GET /\n        timeout: -1s", "must be above 0"},
+		{"        request: GET /\n        redirects: 50", "must be between 0 and 20"},
 	} {
 		_, err := ParseScenario("s.yaml", []byte(scenarioText(c.step)), ".")
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "s.yaml:") {
-			t.Errorf("%s: got %v, want s.yaml:…%s", c.step, err, c.want)
+			t.Errorf("%s:\ngot  %v\nwant s.yaml:…%s", c.step, err, c.want)
 		}
 	}
 }
 
-func TestRenderedJSON(t *testing.T) {
-	const step = `        request: POST /a/${x}
-        json: {z: "${n}", a: "n is ${n}", quoted: "${x}", price: "$${n}", list: [1, true, null]}
-        extract: {n: n, x: x}`
-	s, err := ParseScenario("s.yaml", []byte(scenarioText(step)), ".")
+func TestAllMistakesComeAtOnce(t *testing.T) {
+	_, err := ParseScenario("s.yaml", []byte(`apiVersion: plumbline/v2
+kind: Scenario
+name: s
+headers: {X: "${nope}"}
+data: {d: {file: missing.csv, pick: often}}
+users:
+  - {name: a, think: long, tasks: [{name: t, request: GET}]}
+  - {name: b, tasks: []}
+`), ".")
+	want := `s.yaml:1:13: apiVersion: must be plumbline/v1, got "plumbline/v2"
+s.yaml:4:14: headers.X: ${nope}: neither extracted by a step of this user nor a data set; there are d; functions are randInt(a, b), oneOf('a', 'b', …), uuid(), user(), iteration(), and env.NAME
+s.yaml:5:18: data.d.file: open missing.csv: no such file or directory
+s.yaml:5:37: data.d.pick: want one of random, sequential, weighted, unique, got "often"
+s.yaml:7:22: users[0].think: want a duration such as 500ms, 10s or 1m30s, got "long"
+s.yaml:7:55: users[0].tasks[0].request: want a method and a path such as GET /api/v1/agents?limit=10, without spaces or #, got "GET"
+s.yaml:8:22: users[1].tasks: want at least one task`
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDataMistakes(t *testing.T) {
+	for _, c := range []struct{ name, file, text, keys, want string }{
+		{"no array", "a.json", `{"x": 1}`, "", "a.json:1:1: want an array of objects"},
+		{"no object", "a.json", "[{\"x\": 1},\n  3]", "", "a.json:2:3: want an object"},
+		{"broken JSON", "a.json", "[{\"x\": 1},\n {\"x\" 2}]", "", "a.json:2:7: not JSON"},
+		{"no end", "a.json", "[{\"x\": 1}", "", "a.json:1:9: not JSON: unexpected end"},
+		{"rest", "a.json", "[{\"x\": 1}] 5", "", "a.json:1:12: not JSON: invalid character '5' after top-level value"},
+		{"a missing column", "a.json", "[{\"x\": 1, \"y\": 2},\n{\"x\": 1}]", "", "a.json:2:1: row 2 has no y"},
+		{"no rows", "a.json", "[]", "", "a.json:1:1: holds no rows"},
+		{"a short line", "a.csv", "x,y\n1,2\n3\n", "", "a.csv:3:1: wrong number of fields"},
+		{"an open quote", "a.csv", "x,y\n1,\"2\n", "", "a.csv:2:6: extraneous or missing \""},
+		{"a column twice", "a.csv", "x,x\n1,2\n", "", "a.csv:1:1: the first line names the columns; column 2 is \"x\""},
+		{"a header alone", "a.csv", "x,y\n", "", "holds no rows"},
+		{"empty lines", "a.txt", "\n \n", "", "holds no rows"},
+		{"no such weight", "a.csv", "x\n1\n", ", weight: w", "has no column w for the weight; it has x"},
+		{"bad weights, each", "a.csv", "x,w\n1,2\n1,heavy\n1,-3\n", ", weight: w", "a.csv:3:1: weight w is \"heavy\", want a number from 0 up\ns.yaml:4:20: data.d.file: DIR/a.csv:4:1: weight w is \"-3\""},
+		{"no weight at all", "a.csv", "x,w\n1,0\n", ", weight: w", "all weights are 0"},
+		{"weighted by what", "a.txt", "x\n", ", pick: weighted", "name the column of the weights"},
+		{"weight for nothing", "a.csv", "x,w\n1,1\n", ", weight: w, pick: random", "does nothing when pick is random"},
+		{"a column of text", "a.txt", "x\n", "", "holds lines of text, which have no columns: write ${d}"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, c.file), []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text := "apiVersion: plumbline/v1\nkind: Scenario\nname: s\ndata: {d: {file: " + c.file + c.keys + "}}\nusers: [{name: u, tasks: [{name: t, request: 'GET /${d.x}'}]}]"
+		_, err := ParseScenario("s.yaml", []byte(text), dir)
+		want := strings.ReplaceAll(c.want, "DIR", dir)
+		if c.name == "bad weights, each" {
+			want = strings.Replace(want, "s.yaml:4:20", "s.yaml:4:18", 1)
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want …%s", c.name, err, want)
+		}
+	}
+}
+
+// rendered is the first step's request as it would go over the wire.
+func rendered(t *testing.T, text string, vars ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "body.json"), []byte(`{"raw": "${x}"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ParseScenario("s.yaml", []byte(text), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	sc := newScope(&s, 1, 3)
+	for i, v := range vars {
+		sc.vars[i] = variable{value{text: v}, true}
+	}
+	r := request{Step: s.Users[0].Tasks[0].Steps[0], host: "target"}
+	wire, ok := r.render(nil, &sc, nil)
+	if !ok {
+		t.Fatalf("%s: a variable is not set", text)
+	}
+	return strings.ReplaceAll(string(wire), "\r\n", "\n")
+}
+
+func TestRequestsOnTheWire(t *testing.T) {
+	const top = "POST /a HTTP/1.1\nHost: target\nUser-Agent: plumbline\n"
+	for _, c := range []struct{ name, step, want string }{
+		{"a form", "form: {b: 'x y&z', a: \"1${x}\"}", top + "Content-Type: application/x-www-form-urlencoded\nContent-Length: 25\n\na=1v%22%20%2F&b=x%20y%26z"},
+		{"raw text", "body: 'n=${x}'", top + "Content-Type: text/plain; charset=utf-8\nContent-Length: 6\n\nn=v\" /"},
+		{"a file, as it is", "file: body.json", top + "Content-Type: application/json\nContent-Length: 15\n\n{\"raw\": \"${x}\"}"},
+		{"a content type of one's own", "body: '<a/>'\n        headers: {content-type: text/xml}", top + "content-type: text/xml\nContent-Length: 4\n\n<a/>"},
+		{"basic authorization", "auth: {basic: {username: Aladdin, password: open sesame}}", top + "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\nContent-Length: 0\n\n"}, // RFC 7617, section 2
+		{"basic authorization from data", "auth: {basic: {username: '${x}', password: 'p'}}", top + "Authorization: Basic diIgLzpw\nContent-Length: 0\n\n"},
+		{"a bearer", "auth: {bearer: 'tok-${user()}'}", top + "Authorization: Bearer tok-3\nContent-Length: 0\n\n"},
+		{"cookies", "cookies: {a: '1', b: '${x}'}", top + "Cookie: a=1; b=v\" /\nContent-Length: 0\n\n"},
+		{"a header that isn't set yet", "headers: {A: '${later}', B: '${later | default(''none'')}'}\n        extract: {later: a, x: b}", top + "B: none\nContent-Length: 0\n\n"},
+	} {
+		step := "        request: POST /a\n        " + c.step
+		vars := []string{`v" /`}
+		if !strings.Contains(c.step, "extract:") {
+			step += "\n        extract: {x: x}"
+		} else {
+			vars = nil
+		}
+		if diff := cmp.Diff(c.want, strings.Replace(rendered(t, scenarioText(step), vars...), "application/json; charset=utf-8", "application/json", 1)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestTheInnermostSettingCounts(t *testing.T) {
+	s := mustParse(t, `apiVersion: plumbline/v1
+kind: Scenario
+name: s
+headers: {A: scenario, B: scenario, C: scenario, D: scenario}
+timeout: 10s
+redirects: 5
+users:
+  - name: u
+    headers: {b: user, c: user, d: user}
+    auth: {bearer: user}
+    tasks:
+      - name: t
+        headers: {C: task, D: task}
+        timeout: 3s
+        steps:
+          - {request: GET /, headers: {d: step, Authorization: step}, redirects: 0}
+          - {name: second, request: GET /}
+`)
+	first, second := s.Users[0].Tasks[0].Steps[0], s.Users[0].Tasks[0].Steps[1]
+	got := map[string]string{}
+	for _, h := range first.headers {
+		v, _ := h.value.append(nil, nil)
+		got[strings.ToUpper(h.name[:1])] = got[strings.ToUpper(h.name[:1])] + string(v)
+	}
+	if diff := cmp.Diff(map[string]string{"A": "scenariostep", "B": "user", "C": "task", "D": "step"}, got); diff != "" {
+		t.Errorf("headers (-want +got), A with Authorization:\n%s", diff)
+	}
+	if first.Name != "t" || first.Timeout != 3*time.Second || first.Redirects != 0 || second.Name != "second" || second.Redirects != 5 {
+		t.Errorf("got %+v and %+v", first, second)
+	}
+}
+
+func TestRenderedJSON(t *testing.T) {
+	const step = `        request: POST /ä/${x}
+        json: {z: "${n}", a: "n is ${n}", quoted: "${x}", price: "$${n}", list: [1, true, null, "${oneOf('}')}", "${oneOf(5)}"], id: "${uuid()}", html: "<&>", r: "${randInt(7, 7)}", "k\"": ~}
+        extract: {n: n, x: x}`
+	s := mustParse(t, scenarioText(step))
 	st := s.Users[0].Tasks[0].Steps[0]
-	sc := &scope{vars: map[string]value{"n": {"7", true}, "x": {text: `a "b"/`}}, rng: rand.New(rand.NewPCG(1, 1))}
-	body, _ := st.body.append(nil, sc)
-	if want := `{"z":7,"a":"n is 7","quoted":"a \"b\"/","price":"${n}","list":[1,true,null]}`; string(body) != want {
+	sc := newScope(&s, 1, 0)
+	sc.vars[0], sc.vars[1] = variable{value{"7", true}, true}, variable{value{text: "a \"b\"/\n\xff"}, true}
+	body, _ := st.body.append(nil, &sc)
+	var got struct{ ID string }
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatalf("%s: %v", body, err)
+	}
+	if id := strings.Split(got.ID, "-"); len(got.ID) != 36 || len(id) != 5 || id[2][0] != '4' || !strings.Contains("89ab", id[3][:1]) {
+		t.Errorf("uuid: got %s, want version 4", got.ID)
+	}
+	want := `{"z":7,"a":"n is 7","quoted":"a \"b\"/\u000a�","price":"${n}","list":[1,true,null,"}",5],"id":"` + got.ID + `","html":"<&>","r":7,"k\"":null}`
+	if string(body) != want {
 		t.Errorf("body: got %s, want %s", body, want)
 	}
-	path, _ := st.path.append(nil, sc)
-	if want := "/a/a%20%22b%22%2F"; string(path) != want {
+	path, _ := st.path.append(nil, &sc)
+	if want := "/%C3%A4/a%20%22b%22%2F%0A%FF"; string(path) != want {
 		t.Errorf("path: got %s, want %s", path, want)
+	}
+}
+
+// fullStep renders and judges a step with a token, a row of data, chance, and checks of the answer.
+func fullStep(t testing.TB) func() Outcome {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "d.csv"), []byte("id,w\na,1\nb,9\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ParseScenario("s.yaml", []byte(`apiVersion: plumbline/v1
+kind: Scenario
+name: s
+data: {d: {file: d.csv, weight: w}}
+users:
+  - name: u
+    auth: {bearer: "${token}"}
+    start: [{name: l, request: GET /, extract: {token: t}}]
+    tasks:
+      - name: t
+        request: POST /x/${d.id}?n=${randInt(1, 1000000)}
+        json: {id: "${d.id}", call: "${uuid()}", one: "${oneOf('a', 'b')}", quoted: "\"${d.w}\""}
+        expect: {status: 2xx, within: 1s, contains: success, body: {status: success, seconds: {lt: 60}}, header: {Content-Type: {contains: json}}}
+`), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := newScope(&s, 1, 0)
+	sc.vars[0] = variable{value{text: "secret"}, true}
+	r := request{Step: s.Users[0].Tasks[0].Steps[0], host: "target"}
+	a := answered(t, 200, "Content-Type: application/json\r\n", `{"status": "success", "seconds": 1.5}`)
+	var wire []byte
+	n := uint64(0)
+	return func() Outcome {
+		n++
+		sc.begin(n)
+		wire, _ = r.render(wire[:0], &sc, nil)
+		return r.expect.judge(a, time.Millisecond)
+	}
+}
+
+func TestFullStepAllocatesNothing(t *testing.T) {
+	step := fullStep(t)
+	if got := testing.AllocsPerRun(1000, func() {
+		if step() != Success {
+			t.Error("got a failure")
+		}
+	}); got != 0 {
+		t.Errorf("got %v allocations, want 0", got)
+	}
+}
+
+func BenchmarkFullStep(b *testing.B) {
+	step := fullStep(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		step()
+	}
+}
+
+func TestRandInt(t *testing.T) {
+	sc := newScope(&Scenario{}, 1, 0)
+	for _, text := range []string{"${randInt(-9223372036854775808, 9223372036854775807)}", "${randInt(1, 6)}"} {
+		tmpl, err := compile(text, names{}, plain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for range 1000 {
+			got, _ := tmpl.append(nil, &sc)
+			seen[string(got)] = true
+		}
+		if text == "${randInt(1, 6)}" && (len(seen) != 6 || !seen["1"] || !seen["6"]) {
+			t.Errorf("%s: got %v, want 1 to 6", text, seen)
+		}
+		if text != "${randInt(1, 6)}" && len(seen) != 1000 {
+			t.Errorf("%s: got %d different numbers of 1000", text, len(seen))
+		}
+	}
+}
+
+func TestPicks(t *testing.T) {
+	set := func(pick string) *dataSet {
+		return &dataSet{rows: [][]value{{{text: "a"}}, {{text: "b"}}, {{text: "c"}}}, weights: []float64{0, 1, 10}, pick: pick}
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	var counts [3]int
+	for range 10_000 {
+		counts[set(pickWeighted).choose(0, 0, rng)]++
+	}
+	if counts[0] != 0 || counts[1] < 900 || counts[1] > 1100 { // binomial, ±3.3 sd
+		t.Errorf("weights 0, 1, 9: got %v of 10,000, want 0, about 1,000, about 9,000", counts)
+	}
+	for i, want := range []int{0, 1, 2, 0, 1} {
+		if got := set(pickSequential).choose(5, uint64(i), rng); got != want {
+			t.Errorf("sequential, iteration %d: got row %d, want %d", i, got, want)
+		}
+		if got := set(pickUnique).choose(2, uint64(i), rng); got != 2 {
+			t.Errorf("unique, user 2: got row %d, want 2", got)
+		}
 	}
 }
 
 func FuzzParseScenario(f *testing.F) {
 	f.Add(scenarioText("        request: GET /x/${randInt(1, 2)}"))
+	f.Add(scenarioText("        request: POST /x\n        form: {a: '${b | default(1)}'}\n        expect: {status: [2xx, 404], body: {a: {lt: 3}}}\n        extract: {b: {regex: 'x(.)'}}"))
 	f.Add("apiVersion: plumbline/v1\nkind: Scenario\nusers: [{tasks: [{json: *a}]}]")
-	f.Fuzz(func(_ *testing.T, text string) {
-		_, _ = ParseScenario("s.yaml", []byte(text), "testdata") // must not panic
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := ParseScenario("s.yaml", []byte(text), "testdata")
+		if err != nil {
+			return
+		}
+		sc := newScope(&s, 1, 0)
+		sc.begin(1)
+		for _, st := range s.steps() {
+			r := request{Step: st, host: "h"}
+			wire, ok := r.render(nil, &sc, nil)
+			if head, _, _ := strings.Cut(string(wire), "\r\n\r\n"); ok && strings.Count(head, "\n") != strings.Count(head, "\r\n") {
+				t.Errorf("%q: a line of the header is broken: %q", text, head)
+			}
+		}
+		var out strings.Builder
+		if err := Explain(s, nil).Write(&out); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
 func FuzzTemplate(f *testing.F) {
 	f.Add("a ${oneOf('x', 'y')} $${z} ${randInt(1, 3)}")
-	f.Fuzz(func(_ *testing.T, text string) {
-		t, err := compile(text, names{}, insideJSON)
-		if err == nil {
-			_, _ = t.append(nil, &scope{rng: rand.New(rand.NewPCG(1, 1))}) // must not panic
+	f.Add(`${v | default("\")}`)
+	f.Add("${lines} ${uuid()}")
+	f.Fuzz(func(t *testing.T, text string) {
+		known := names{slots: map[string]int{"v": 0}, sets: []*dataSet{{name: "lines", columns: []string{""}, rows: [][]value{{{text: text}}}}}}
+		sc := newScope(&Scenario{data: known.sets, slots: 1}, 1, 0)
+		sc.vars[0] = variable{value{text: text}, true}
+		for in := plain; in <= insideHeader; in++ {
+			tmpl, err := compile(text, known, in)
+			if err != nil {
+				continue
+			}
+			got, ok := tmpl.append(nil, &sc)
+			if in == insideJSON && (!ok || !json.Valid([]byte(`"`+string(got)+`"`))) {
+				t.Errorf("%q: %q is not inside a JSON string", text, got)
+			}
+		}
+	})
+}
+
+func FuzzReadData(f *testing.F) {
+	f.Add(".json", "[{\"a\": 1}, {\"a\": \"b\"}]", "a")
+	f.Add(".csv", "a,b\n1,2\n", "b")
+	f.Add(".txt", "a\nb\n", "")
+	f.Fuzz(func(t *testing.T, ext, text, weight string) {
+		if ext != ".json" && ext != ".csv" {
+			ext = ".txt"
+		}
+		path := filepath.Join(t.TempDir(), "d"+ext)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, errs := readData("d", path, weight, "")
+		if len(errs) > 0 {
+			return
+		}
+		rng := rand.New(rand.NewPCG(1, 1))
+		for i := range 10 {
+			if row := s.rows[s.choose(i, uint64(i), rng)]; len(row) != len(s.columns) {
+				t.Errorf("%q: got a row of %d values for %d columns", text, len(row), len(s.columns))
+			}
 		}
 	})
 }

@@ -23,6 +23,14 @@ func (p Profile) pool() int {
 	return max(100, int(math.Ceil(p.MaxRate())))
 }
 
+// mostUsers is how many users there are at most, in an open model those of the pool.
+func (p Profile) mostUsers() int {
+	if p.Open {
+		return p.pool()
+	}
+	return p.MaxUsers()
+}
+
 // Due is when the n-th arrival comes, after the start: where the integral of
 // the rate reaches n. False when that is after the end.
 func (p Profile) Due(n float64) (time.Duration, bool) {
@@ -49,24 +57,34 @@ func (p Profile) Due(n float64) (time.Duration, bool) {
 // Arrivals are the due times of a profile, in order.
 type Arrivals struct {
 	profile Profile
-	n       int
+	segment Segment
+	n       uint64 // of the next one
 	sum     float64
 	rng     *rand.Rand
 }
 
-// Arrivals starts at the first due time; the seed matters for Poisson arrivals.
-func (p Profile) Arrivals(seed uint64) *Arrivals {
-	return &Arrivals{profile: p, rng: rand.New(rand.NewPCG(seed, math.MaxUint64))}
+// Arrivals starts at the first due time of a segment; the seed matters for Poisson arrivals.
+func (p Profile) Arrivals(seed uint64, segment Segment) *Arrivals {
+	return &Arrivals{profile: p, segment: segment, rng: rand.New(rand.NewPCG(seed, math.MaxUint64))}
 }
 
 // Next is the next due time after the start; false when there is none.
 // Poisson arrivals of a changing rate are those of rate 1, on the integral's scale.
 func (a *Arrivals) Next() (time.Duration, bool) {
-	if a.profile.Poisson {
-		a.sum += a.rng.ExpFloat64()
-		return a.profile.Due(a.sum)
+	for {
+		at := float64(a.n)
+		if a.profile.Poisson {
+			a.sum += a.rng.ExpFloat64()
+			at = a.sum
+		}
+		n := a.n
+		a.n++
+		if !a.segment.has(n) {
+			continue
+		}
+		return a.profile.Due(at)
 	}
-	due, ok := a.profile.Due(float64(a.n))
-	a.n++
-	return due, ok
 }
+
+// Number is that of the last due time, among all arrivals of the run, from 0.
+func (a *Arrivals) Number() uint64 { return a.n - 1 }

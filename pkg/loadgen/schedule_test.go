@@ -35,7 +35,7 @@ func TestPoissonArrivals(t *testing.T) {
 	p := Profile{Open: true, Poisson: true, Stages: []Stage{{1000, 1000, 100 * time.Second, true}}}
 	count, sum, squares := 0.0, 0.0, 0.0
 	last := time.Duration(0)
-	for a := p.Arrivals(1); ; {
+	for a := p.Arrivals(1, Segment{}); ; {
 		due, ok := a.Next()
 		if !ok {
 			break
@@ -59,6 +59,9 @@ func TestProfileMistakes(t *testing.T) {
 		{"{arrival_rate: 100/s, over: 1m}", "duration: must be above 0"},
 		{"{arrival_rate: 100/s, duration: 1m, arrivals: often}", "want regular or poisson"},
 		{"{stages: [{to: 5, over: 1s}, {to: 5/s, over: 1s}]}", "not both"},
+		{"{users: 10, spawn_rate: 1, duration: 1m, expected_load: 10}", "expected_load: want requests per second such as 1000/s or 800..1200/s"},
+		{"{users: 10, spawn_rate: 1, duration: 1m, expected_load: 20..10/s}", "the lower first"},
+		{"{users: 10, spawn_rate: 1, duration: 1m, expected_load: 0/s}", "the lower first"},
 		{"{stages: [{hold: 1s}]}", "no stage says where to go"},
 	} {
 		_, err := ParseProfiles("p.yaml", []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles:\n  x: "+c.profile))

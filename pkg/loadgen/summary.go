@@ -2,11 +2,7 @@ package loadgen
 
 import (
 	"fmt"
-	"io"
 	"maps"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
@@ -100,36 +96,6 @@ func (g *Generator) validity(s Summary) run.Generator {
 	}
 	v.Valid = len(v.Reasons) == 0
 	return v
-}
-
-// WriteTable writes the totals by request, as Locust does. Times are in milliseconds.
-func (s Summary) WriteTable(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(name string, r Totals) {
-		share := 100 * float64(r.Failures) / max(float64(r.Requests), 1)
-		fmt.Fprintf(t, "%s\t%d\t%d (%.2f%%)\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t\n", name, r.Requests, r.Failures, share, r.RequestsPerSecond,
-			r.ResponseTime.Mean*1e3, r.ResponseTime.P50*1e3, r.ResponseTime.P95*1e3, r.ResponseTime.P99*1e3, r.ResponseTime.Max*1e3)
-	}
-	fmt.Fprintln(t, "request\trequests\tfailures\treq/s\tmean ms\tp50\tp95\tp99\tmax\t")
-	for _, r := range s.ByRequest {
-		row(r.Request, r.Totals)
-	}
-	row("all", s.Totals)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, r := range s.ByRequest {
-		var reasons []string
-		for _, reason := range slices.Sorted(maps.Keys(r.Reasons)) {
-			reasons = append(reasons, fmt.Sprintf("%s %d", reason, r.Reasons[reason]))
-		}
-		if len(reasons) > 0 {
-			if _, err := fmt.Fprintf(w, "failures of %s: %s\n", r.Request, strings.Join(reasons, ", ")); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // Progress is how far a run is, for a live line. Latencies are in seconds.

@@ -1,16 +1,11 @@
 package loadgen
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-
-	"gopkg.in/yaml.v3"
+	"unicode/utf8"
 )
 
 // A value is what a template puts in: text, or a number that stays one in JSON.
@@ -21,18 +16,56 @@ type value struct {
 
 // A scope is what a template of one user can see.
 type scope struct {
-	vars map[string]value
-	data *dataPicks
-	rng  *rand.Rand
+	vars []variable // by slot
+	data dataPicks
+	src  *rand.PCG
+	rng  *rand.Rand // draws from src
+	seed uint64
 	body []byte // memory for rendering a body
+}
+
+// A variable is what a step has extracted; not set before.
+type variable struct {
+	value
+	set bool
+}
+
+// newScope is the scope of a user of the scenario, at its start.
+func newScope(s *Scenario, seed uint64, user int) scope {
+	sc := scope{vars: make([]variable, s.slots), src: &rand.PCG{}, seed: seed, data: dataPicks{sets: s.data, user: user, rows: make([]int, len(s.data))}}
+	sc.rng = rand.New(sc.src)
+	sc.src.Seed(seed, mix(startStream|uint64(user)))
+	sc.data.begin(uint64(user))
+	return sc
+}
+
+// startStream is added to a user's number for what it does before its iterations.
+const startStream = 1 << 63
+
+// begin makes the scope that of an iteration: all that happens by chance in it
+// depends on the seed and the iteration's number alone, so it is the same
+// whichever process sends it.
+func (s *scope) begin(iteration uint64) {
+	s.src.Seed(s.seed, mix(iteration))
+	s.data.begin(iteration)
+}
+
+// mix spreads neighbouring numbers over all 64 bits (the finalizer of SplitMix64; Steele, Lea & Flood 2014).
+func mix(n uint64) uint64 {
+	n += 0x9e3779b97f4a7c15
+	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
+	n = (n ^ n>>27) * 0x94d049bb133111eb
+	return n ^ n>>31
 }
 
 // A template is text with ${…} in it, compiled once.
 type template []part
 
+// A part is a literal, a value, or text that needs no escaping anywhere.
 type part struct {
 	literal string
-	eval    func(*scope) (value, bool) // nil for a literal; false when the variable isn't set yet
+	eval    func(*scope) (value, bool)        // false when the variable isn't set yet
+	add     func(dst []byte, s *scope) []byte // digits and the like
 	in      quoting
 }
 
@@ -44,44 +77,49 @@ const (
 	insideJSON                  // escaped, between the quotes of a JSON string
 	wholeJSON                   // a JSON value of its own: a number stays one
 	insideURL                   // percent-encoded, all but what needs no encoding anywhere
+	insideForm                  // as in a URL; so is the text around it
 	insideHeader                // without control characters, which would end the header
 )
 
 func (t template) isStatic() bool {
-	for _, p := range t {
-		if p.eval != nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(t, func(p part) bool { return p.eval != nil || p.add != nil })
 }
 
 // append adds the template's text to dst; false when a variable in it isn't set yet.
 func (t template) append(dst []byte, s *scope) ([]byte, bool) {
-	for _, p := range t {
-		if p.eval == nil {
-			dst = append(dst, p.literal...)
-			continue
-		}
-		v, set := p.eval(s)
-		if !set {
-			return dst, false
-		}
+	for i := range t {
+		p := &t[i]
 		switch {
-		case p.in == insideJSON:
-			quoted := quoteJSON(v.text)
-			dst = append(dst, quoted[1:len(quoted)-1]...)
-		case p.in == wholeJSON && !v.number:
-			dst = append(dst, quoteJSON(v.text)...)
-		case p.in == insideURL:
-			dst = appendEscaped(dst, v.text)
-		case p.in == insideHeader:
-			dst = appendVisible(dst, v.text)
+		case p.add != nil:
+			dst = p.add(dst, s)
+		case p.eval != nil:
+			v, set := p.eval(s)
+			if !set {
+				return dst, false
+			}
+			dst = p.in.append(dst, v)
 		default:
-			dst = append(dst, v.text...)
+			dst = append(dst, p.literal...)
 		}
 	}
 	return dst, true
+}
+
+func (in quoting) append(dst []byte, v value) []byte {
+	switch in {
+	case insideJSON:
+		return appendJSON(dst, v.text)
+	case wholeJSON:
+		if !v.number {
+			return append(appendJSON(append(dst, '"'), v.text), '"')
+		}
+	case insideURL, insideForm:
+		return appendEscaped(dst, v.text)
+	case insideHeader:
+		return appendVisible(dst, v.text)
+	case plain:
+	}
+	return append(dst, v.text...)
 }
 
 func appendEscaped(dst []byte, text string) []byte {
@@ -96,6 +134,19 @@ func appendEscaped(dst []byte, text string) []byte {
 	return dst
 }
 
+// escapeNonASCII percent-encodes what can't stand in a URL as it is.
+func escapeNonASCII(text string) string {
+	var dst []byte
+	for i := range len(text) {
+		if c := text[i]; c > ' ' && c < 0x7f {
+			dst = append(dst, c)
+		} else {
+			dst = appendEscaped(dst, text[i:i+1])
+		}
+	}
+	return string(dst)
+}
+
 func appendVisible(dst []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c >= ' ' && c != 0x7f || c == '\t' {
@@ -105,202 +156,91 @@ func appendVisible(dst []byte, text string) []byte {
 	return dst
 }
 
-func quoteJSON(text string) []byte {
-	quoted, err := json.Marshal(text)
-	if err != nil { // can't be: every string has a JSON form
-		return []byte(`""`)
+// appendJSON adds text as it stands between the quotes of a JSON string (RFC 8259, section 7).
+func appendJSON(dst []byte, text string) []byte {
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+		case c < utf8.RuneSelf:
+			dst = append(dst, c)
+		default:
+			r, size := utf8.DecodeRuneInString(text[i:])
+			dst = utf8.AppendRune(dst, r) // what is no UTF-8 becomes U+FFFD
+			i += size
+			continue
+		}
+		i++
 	}
-	return quoted
+	return dst
 }
 
-// names is what the templates of a scenario may refer to.
-type names struct {
-	vars map[string]bool     // extracted by some step
-	data map[string][]string // columns of each data set; none for lines of text
-}
-
-var braces = regexp.MustCompile(`\$?\$\{([^}]*)\}`)
+func quoteJSON(text string) string { return string(wholeJSON.append(nil, value{text: text})) }
 
 // compile reads the ${…} of a text; $${ stands for ${ itself.
 func compile(text string, known names, in quoting) (template, error) {
 	var t template
-	last := 0
+	if in == insideHeader && len(appendVisible(nil, text)) < len(text) {
+		return nil, fmt.Errorf("%q: a header holds no line breaks and other control characters", text)
+	}
 	literal := func(s string) {
-		if in == insideJSON {
-			q := quoteJSON(s)
-			s = string(q[1 : len(q)-1])
+		switch in {
+		case insideJSON:
+			s = string(appendJSON(nil, s))
+		case insideURL:
+			s = escapeNonASCII(s)
+		case insideForm:
+			s = string(appendEscaped(nil, s))
+		case plain, wholeJSON, insideHeader:
 		}
 		if s != "" {
 			t = append(t, part{literal: s})
 		}
 	}
-	for _, m := range braces.FindAllStringSubmatchIndex(text, -1) {
-		literal(text[last:m[0]])
-		last = m[1]
-		if strings.HasPrefix(text[m[0]:], "$$") {
-			literal(text[m[0]+1 : m[1]])
+	rest := text
+	for {
+		i := strings.Index(rest, "${")
+		if i < 0 {
+			literal(rest)
+			return t, nil
+		}
+		if i > 0 && rest[i-1] == '$' {
+			literal(rest[:i-1] + "${")
+			rest = rest[i+2:]
 			continue
 		}
-		eval, err := compileExpr(strings.TrimSpace(text[m[2]:m[3]]), known)
+		literal(rest[:i])
+		length := unquoted(rest[i+2:], '}')
+		if length < 0 {
+			return nil, fmt.Errorf("%q: a ${ without its }; write $${ for ${ itself", text)
+		}
+		expr := rest[i+2 : i+2+length]
+		parts, err := compileExpr(strings.TrimSpace(expr), known, in)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("${%s}: %w", expr, err)
 		}
-		t = append(t, part{eval: eval, in: in})
+		t = append(t, parts...)
+		rest = rest[i+2+length+1:]
 	}
-	literal(text[last:])
-	if strings.Contains(braces.ReplaceAllString(text, ""), "${") {
-		return nil, fmt.Errorf("%q: a ${ without its }", text)
-	}
-	return t, nil
 }
 
-var callForm = regexp.MustCompile(`^(\w+)\((.*)\)$`)
-
-func compileExpr(expr string, known names) (func(*scope) (value, bool), error) {
-	if m := callForm.FindStringSubmatch(expr); m != nil {
-		return compileCall(m[1], m[2])
-	}
-	if name, ok := strings.CutPrefix(expr, "env."); ok {
-		name, standard, hasDefault := cutDefault(name)
-		text, set := os.LookupEnv(name)
-		if !set && hasDefault {
-			text, set = standard, true
-		}
-		if !set {
-			return nil, fmt.Errorf("${%s}: the environment variable %s is not set", expr, name)
-		}
-		return always(value{text: text}), nil
-	}
-	set, column, _ := strings.Cut(expr, ".")
-	if columns, isData := known.data[set]; isData {
-		if column != "" && !slices.Contains(columns, column) {
-			return nil, fmt.Errorf("${%s}: data set %s has no column %s; it has %s", expr, set, column, strings.Join(columns, ", "))
-		}
-		if column == "" && len(columns) > 0 {
-			return nil, fmt.Errorf("${%s}: name a column of it: %s", expr, strings.Join(columns, ", "))
-		}
-		return func(s *scope) (value, bool) { return s.data.value(set, column, s.rng), true }, nil
-	}
-	if known.vars[expr] {
-		return func(s *scope) (value, bool) { v, ok := s.vars[expr]; return v, ok }, nil
-	}
-	return nil, fmt.Errorf("${%s}: neither extracted by a step nor a data set; functions are randInt(a, b), oneOf('a', 'b', …), uuid(), and env.NAME", expr)
-}
-
-var defaultForm = regexp.MustCompile(`^(\w+)\s*\|\s*default\('([^']*)'\)$`)
-
-// cutDefault splits NAME | default('text').
-func cutDefault(expr string) (name, standard string, found bool) {
-	if m := defaultForm.FindStringSubmatch(expr); m != nil {
-		return m[1], m[2], true
-	}
-	return expr, "", false
-}
-
-func always(v value) func(*scope) (value, bool) {
-	return func(*scope) (value, bool) { return v, true }
-}
-
-func compileCall(name, argText string) (func(*scope) (value, bool), error) {
-	args, err := splitArgs(argText)
-	if err != nil {
-		return nil, fmt.Errorf("${%s(%s)}: %w", name, argText, err)
-	}
-	switch name {
-	case "randInt":
-		if len(args) != 2 || !args[0].number || !args[1].number {
-			return nil, fmt.Errorf("${randInt(%s)}: want two whole numbers", argText)
-		}
-		low, err1 := strconv.Atoi(args[0].text)
-		high, err2 := strconv.Atoi(args[1].text)
-		if err1 != nil || err2 != nil || high < low {
-			return nil, fmt.Errorf("${randInt(%s)}: want two whole numbers, the lower first", argText)
-		}
-		return func(s *scope) (value, bool) {
-			return value{strconv.Itoa(low + s.rng.IntN(high-low+1)), true}, true
-		}, nil
-	case "oneOf":
-		if len(args) == 0 {
-			return nil, fmt.Errorf("${oneOf()}: want at least one choice")
-		}
-		return func(s *scope) (value, bool) { return args[s.rng.IntN(len(args))], true }, nil
-	case "uuid":
-		return func(s *scope) (value, bool) { return value{text: uuid(s.rng)}, true }, nil
-	}
-	return nil, fmt.Errorf("${%s(…)}: unknown function; there are randInt, oneOf and uuid", name)
-}
-
-// uuid is a version 4 UUID (RFC 9562, section 5.4).
-func uuid(rng *rand.Rand) string {
-	hi, lo := rng.Uint64(), rng.Uint64()
-	hi = hi&^0xf000 | 0x4000
-	lo = lo&^(3<<62) | 2<<62
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&0xffffffffffff)
-}
-
-var argForm = regexp.MustCompile(`^\s*(?:'([^']*)'|"([^"]*)"|(-?\d+(?:\.\d+)?))\s*(?:,|$)`)
-
-func splitArgs(text string) (args []value, err error) {
-	for strings.TrimSpace(text) != "" {
-		m := argForm.FindStringSubmatch(text)
-		if m == nil {
-			return nil, fmt.Errorf("can't read %q: want 'text' or numbers, with commas between", text)
-		}
-		args = append(args, value{m[1] + m[2] + m[3], m[3] != ""})
-		text = text[len(m[0]):]
-	}
-	return args, nil
-}
-
-// compileJSON makes a template of JSON text from a YAML value, keeping the order of its keys.
-func compileJSON(n *yaml.Node, known names) (template, error) {
-	switch n.Kind {
-	case yaml.MappingNode:
-		t := template{{literal: "{"}}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			item, err := compileJSON(n.Content[i+1], known)
-			if err != nil {
-				return nil, err
+// unquoted is where c first stands outside of quotes; -1 when nowhere.
+func unquoted(text string, c byte) int {
+	var quote byte
+	for i := range len(text) {
+		switch {
+		case quote != 0:
+			if text[i] == quote {
+				quote = 0
 			}
-			t = append(t, part{literal: comma(i) + string(quoteJSON(n.Content[i].Value)) + ":"})
-			t = append(t, item...)
+		case text[i] == c:
+			return i
+		case text[i] == '\'' || text[i] == '"':
+			quote = text[i]
 		}
-		return append(t, part{literal: "}"}), nil
-	case yaml.SequenceNode:
-		t := template{{literal: "["}}
-		for i, c := range n.Content {
-			item, err := compileJSON(c, known)
-			if err != nil {
-				return nil, err
-			}
-			t = append(append(t, part{literal: comma(i)}), item...)
-		}
-		return append(t, part{literal: "]"}), nil
-	case yaml.AliasNode:
-		return compileJSON(n.Alias, known)
 	}
-	return compileScalar(n, known)
-}
-
-func comma(i int) string {
-	if i == 0 {
-		return ""
-	}
-	return ","
-}
-
-func compileScalar(n *yaml.Node, known names) (template, error) {
-	if n.Tag != "!!str" {
-		var v any
-		if err := n.Decode(&v); err != nil {
-			return nil, err
-		}
-		text, err := json.Marshal(v)
-		return template{{literal: string(text)}}, err
-	}
-	if m := braces.FindString(n.Value); m == n.Value && m != "" && !strings.HasPrefix(m, "$$") {
-		return compile(n.Value, known, wholeJSON) // exactly one ${…} keeps its type
-	}
-	inner, err := compile(n.Value, known, insideJSON)
-	return append(append(template{{literal: `"`}}, inner...), part{literal: `"`}), err
+	return -1
 }

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -71,7 +73,7 @@ func trimSlash(path string) string {
 
 func (st Step) isStatic() bool {
 	static := st.path.isStatic() && st.body.isStatic()
-	for _, h := range st.headers {
+	for _, h := range append(slices.Clone(st.headers), st.cookies...) {
 		static = static && h.value.isStatic()
 	}
 	return static
@@ -99,13 +101,7 @@ func (r *request) render(dst []byte, s *scope, cookies []*http.Cookie) ([]byte, 
 		}
 		dst = append(dst, "\r\n"...)
 	}
-	for i, c := range cookies {
-		dst = append(dst, [...]string{"Cookie: ", "; "}[min(i, 1)]...)
-		dst = append(append(append(dst, c.Name...), '='), c.Value...)
-	}
-	if len(cookies) > 0 {
-		dst = append(dst, "\r\n"...)
-	}
+	dst = r.appendCookies(dst, s, cookies)
 	if r.kind != "" {
 		dst = append(append(append(dst, "Content-Type: "...), r.kind...), "\r\n"...)
 	}
@@ -140,10 +136,10 @@ type user struct {
 }
 
 func (g *Generator) newUser(hard context.Context, id int) *user {
-	u := &user{g: g, id: id, hard: hard, rng: rand.New(rand.NewPCG(g.opts.Seed, uint64(id))), conn: &conn{dialer: g.dialer}}
+	u := &user{g: g, id: id, hard: hard, conn: &conn{dialer: g.dialer}}
 	u.kind = g.pickKind(id)
-	u.scope = scope{vars: map[string]value{}, rng: u.rng,
-		data: &dataPicks{sets: g.opts.Scenario.data, user: id, picked: map[string]int{}}}
+	u.scope = newScope(&g.opts.Scenario, g.opts.Seed, id)
+	u.rng = u.scope.rng
 	u.timer = time.NewTimer(time.Hour)
 	u.timer.Stop()
 	g.mu.Lock()
@@ -204,7 +200,7 @@ const (
 func (u *user) begin(ctx context.Context) bool {
 	backoff := firstBackoff
 	for ctx.Err() == nil {
-		u.scope.data.reset()
+		u.scope.data.begin(uint64(u.id))
 		if u.runSteps(ctx, u.kind.start, time.Time{}) {
 			u.g.ready.Add(1)
 			return true
@@ -218,13 +214,15 @@ func (u *user) begin(ctx context.Context) bool {
 	return false
 }
 
-func (u *user) runClosed(ctx context.Context) {
+// life counts how often the user has been started before.
+func (u *user) runClosed(ctx context.Context, life int) {
 	defer u.leave()
 	if !u.begin(ctx) {
 		return
 	}
 	due := time.Now()
-	for ctx.Err() == nil {
+	for j := uint64(0); ctx.Err() == nil; j++ {
+		u.scope.begin(closedIteration(u.g.opts.Profile, u.id, life, j))
 		u.g.rec.dueOne()
 		u.g.rec.lagged(time.Since(due))
 		u.iterate(ctx, time.Time{})
@@ -236,7 +234,7 @@ func (u *user) runClosed(ctx context.Context) {
 	}
 }
 
-func (u *user) runOpen(ctx context.Context, queue <-chan time.Time, loggedIn chan<- struct{}) {
+func (u *user) runOpen(ctx context.Context, queue <-chan arrival, loggedIn chan<- struct{}) {
 	defer u.leave()
 	if !u.begin(ctx) {
 		return
@@ -246,11 +244,12 @@ func (u *user) runOpen(ctx context.Context, queue <-chan time.Time, loggedIn cha
 		select {
 		case <-ctx.Done():
 			return
-		case due, ok := <-queue:
+		case a, ok := <-queue:
 			if !ok {
 				return
 			}
-			u.iterate(ctx, due)
+			u.scope.begin(a.number)
+			u.iterate(ctx, a.due)
 		}
 	}
 }
@@ -258,7 +257,6 @@ func (u *user) runOpen(ctx context.Context, queue <-chan time.Time, loggedIn cha
 // iterate does one task; due is when it should have started, zero for now.
 func (u *user) iterate(ctx context.Context, due time.Time) {
 	u.g.rec.iterate()
-	u.scope.data.reset()
 	at := u.rng.Float64() * u.kind.total
 	i := sort.Search(len(u.kind.tasks)-1, func(i int) bool { return at < u.kind.tasks[i].upTo })
 	u.runSteps(ctx, u.kind.tasks[i].steps, due)
@@ -292,7 +290,7 @@ func (u *user) send(r *request, due time.Time) bool {
 		due = sent
 	}
 	u.answer.status = 0
-	err := u.conn.do(u.hard, wire, r.Method == http.MethodHead, g.opts.Timeout, &u.answer)
+	err := u.conn.do(u.hard, wire, r.Method == http.MethodHead, cmp.Or(r.Timeout, g.opts.Timeout), &u.answer)
 	end := time.Now()
 	g.rec.inFlight.Dec()
 	if err != nil && u.hard.Err() != nil {
@@ -313,11 +311,12 @@ func (u *user) send(r *request, due time.Time) bool {
 	g.rec.record(&r.channel, status, outcome, end.Sub(due), end.Sub(sent))
 	cause := ""
 	if outcome != Success {
-		cause = describe(outcome, status, err)
+		cause = describe(r, outcome, &u.answer, err)
 		g.warn(r.Name+string(outcome), r.Name+": "+cause)
 	}
 	if g.opts.OnResult != nil {
-		g.opts.OnResult(Sample{r.Name, u.id, sent, end.Sub(due), end.Sub(sent), status, outcome, cause})
+		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: sent, ResponseTime: end.Sub(due), ServiceTime: end.Sub(sent),
+			Status: status, Bytes: len(u.answer.body), Outcome: outcome, Cause: cause})
 	}
 	return outcome == Success
 }
@@ -336,14 +335,11 @@ func (u *user) wire(r *request) ([]byte, bool) {
 	return u.buf, ok
 }
 
-func describe(outcome Outcome, status int, err error) string {
-	switch {
-	case err != nil:
+func describe(r *request, outcome Outcome, a *answer, err error) string {
+	if err != nil {
 		return fmt.Sprintf("%s: %v", outcome, err)
-	case outcome == BadStatus:
-		return fmt.Sprintf("status %d", status)
 	}
-	return fmt.Sprintf("%s: the answer (status %d) is not as expected", outcome, status)
+	return r.expect.why(a, outcome)
 }
 
 func (u *user) outcome(r *request, err error, took time.Duration) Outcome {
@@ -393,11 +389,14 @@ func (u *user) keepCookies(r *request) {
 
 // extract keeps what the step asks for; an answer without it is a failure.
 func (u *user) extract(r *request) Outcome {
-	for name, from := range r.Step.extract {
+	for i := range r.Step.extract {
+		from := &r.Step.extract[i]
 		v, found := from.find(&u.answer)
 		switch {
 		case found:
-			u.scope.vars[name] = v
+			u.scope.vars[from.slot] = variable{v, true}
+		case from.standard != nil:
+			u.scope.vars[from.slot] = variable{value{text: *from.standard}, true}
 		case from.Header != "" || from.Cookie != "":
 			return BadHeader
 		default:
@@ -407,7 +406,7 @@ func (u *user) extract(r *request) Outcome {
 	return Success
 }
 
-func (e extraction) find(a *answer) (value, bool) {
+func (e *extraction) find(a *answer) (value, bool) {
 	switch {
 	case e.Header != "":
 		v := a.header(e.Header)

@@ -30,6 +30,7 @@ import (
 type Target struct {
 	Job      string
 	URL      string // of the page
+	Instance string // label of its series; "": the page's host and port
 	Optional bool   // left out when it isn't usable soon
 }
 
@@ -131,7 +132,8 @@ func (r *Recorder) apply(cfg *config.Config) error {
 // scrapeConfig is Prometheus' configuration for the targets and the further scrape configs.
 func (r *Recorder) scrapeConfig(targets []Target) (*config.Config, error) {
 	type static struct {
-		Targets []string `yaml:"targets"`
+		Targets []string          `yaml:"targets"`
+		Labels  map[string]string `yaml:"labels,omitempty"`
 	}
 	type job struct {
 		Name    string              `yaml:"job_name"`
@@ -146,7 +148,11 @@ func (r *Recorder) scrapeConfig(targets []Target) (*config.Config, error) {
 		if err != nil {
 			return nil, fmt.Errorf("target %s: %w", t.Job, err)
 		}
-		jobs = append(jobs, job{t.Job, u.Scheme, u.Path, u.Query(), []static{{[]string{u.Host}}}})
+		statics := static{Targets: []string{u.Host}}
+		if t.Instance != "" {
+			statics.Labels = map[string]string{"instance": t.Instance}
+		}
+		jobs = append(jobs, job{t.Job, u.Scheme, u.Path, u.Query(), []static{statics}})
 	}
 	interval := model.Duration(r.cfg.Interval).String()
 	text, err := yaml.Marshal(map[string]any{

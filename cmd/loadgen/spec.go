@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plumbline/plumbline/internal/config"
+	"github.com/plumbline/plumbline/internal/testrun"
+	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/slo"
+)
+
+// spec puts the flags, the config and the files together.
+func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return testrun.Spec{}, err
+	}
+	if f.profile == "" {
+		return testrun.Spec{}, errors.New("name a profile with --profile, and its file with --profiles")
+	}
+	s, p, err := f.load(scenario, cfg)
+	if err != nil {
+		return testrun.Spec{}, err
+	}
+	scrapes, err := cfg.Scrapes()
+	if err != nil {
+		return testrun.Spec{}, err
+	}
+	spec := testrun.Spec{
+		ID: f.id, Service: or(f.service, cfg.Service), Scenario: s, Profile: p.Scale(f.scale),
+		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: or(f.baseline, cfg.Baseline),
+		Scrapes: scrapes, Wait: f.wait, Listen: f.listen, Seed: f.seed, Version: version,
+		Prometheus: f.prometheus, Scrape: f.scrape, Instance: f.instance, K6Metrics: f.k6,
+	}
+	return spec, errors.Join(f.addLoad(&spec, cfg), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, or(f.sla, cfg.SLA)))
+}
+
+// addLoad checks what says how much is sent, and where to.
+func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !(f.scale > 0) {
+		refuse("--duration-scale: must be above 0, got %v", f.scale)
+	}
+	if f.repeat < 1 {
+		refuse("--repeat: must be at least 1, got %d", f.repeat)
+	}
+	var err error
+	if spec.Segment, err = parseSegment(f.segment); err != nil {
+		refuse("--segment: %w", err)
+	}
+	if spec.Segment.Of > 1 && f.repeat > 1 {
+		refuse("--repeat can't be combined with --segment: start each repetition with a --run and --start-at of its own")
+	}
+	if f.startAt != "" {
+		if spec.StartAt, err = time.Parse(time.RFC3339, f.startAt); err != nil {
+			refuse("--start-at: want a time such as %s, got %q", time.Now().UTC().Add(time.Minute).Format(time.RFC3339), f.startAt)
+		}
+	}
+	for _, text := range f.abortOn {
+		rule, err := loadgen.ParseAbortRule(text)
+		if err != nil {
+			refuse("--abort-on: %w", err)
+		}
+		spec.AbortOn = append(spec.AbortOn, rule)
+	}
+	target, err := url.Parse(or(f.target, cfg.Target))
+	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
+		refuse("--target: want a URL such as http://127.0.0.1:8080, got %q", or(f.target, cfg.Target))
+		return errors.Join(errs...)
+	}
+	spec.Target = target
+	if spec.Transport, err = f.transport(target); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// jobIndex is where Kubernetes gives the pods of an Indexed Job their numbers, from 0.
+const jobIndex = "JOB_COMPLETION_INDEX"
+
+// parseSegment reads i/n, or job/n for the pod's own in an Indexed Job.
+func parseSegment(text string) (loadgen.Segment, error) {
+	of, isJob := strings.CutPrefix(text, "job/")
+	if !isJob {
+		return loadgen.ParseSegment(text)
+	}
+	index, err := strconv.Atoi(os.Getenv(jobIndex))
+	if err != nil {
+		return loadgen.Segment{}, fmt.Errorf("job/%s is for a pod of an Indexed Job: %s is %q", of, jobIndex, os.Getenv(jobIndex))
+	}
+	return loadgen.ParseSegment(fmt.Sprintf("%d/%s", index+1, of))
+}
+
+func (f *runFlags) addRemoteWrite(spec *testrun.Spec, cfg config.Config) error {
+	if f.remoteWrite == "" {
+		return nil
+	}
+	to, err := url.Parse(f.remoteWrite)
+	if err != nil || to.Host == "" {
+		return fmt.Errorf("--remote-write: want a URL such as http://127.0.0.1:9090/api/v1/write, got %q", f.remoteWrite)
+	}
+	how, err := cfg.Prometheus.HTTP()
+	spec.RemoteWrite = &testrun.RemoteWrite{URL: f.remoteWrite, HTTP: how}
+	return err
+}
+
+// addSLA reads the SLA, which is kept with the run, and takes the service's name from it.
+func (f *runFlags) addSLA(spec *testrun.Spec, path string) error {
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("SLA: %w", err)
+	}
+	agreement, err := slo.Parse(path, text)
+	if err != nil {
+		return err
+	}
+	spec.SLA, spec.Service = text, or(spec.Service, agreement.Service)
+	return nil
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func merge(a, b map[string]string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, a)
+	maps.Copy(out, b)
+	return out
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/config"
+	"github.com/spf13/pflag"
+
+	"github.com/plumbline/plumbline/internal/testrun"
+)
+
+// transportFlags say how requests reach the target.
+type transportFlags struct {
+	http                    string
+	tls                     config.TLSConfig
+	proxy                   string
+	connectTimeout, timeout time.Duration
+}
+
+var httpVersions = []string{"1.1", "2", "h2c"}
+
+func (f *transportFlags) flags(fs *pflag.FlagSet) {
+	fs.StringVar(&f.http, "http", "1.1", "`version` of HTTP: 1.1, 2 (over TLS) or h2c (2 without TLS)")
+	fs.StringVar(&f.tls.CAFile, "tls-ca", "", "`file` of the authorities to trust (default: the system's)")
+	fs.StringVar(&f.tls.CertFile, "tls-cert", "", "`file` of the client's certificate")
+	fs.StringVar(&f.tls.KeyFile, "tls-key", "", "`file` of its key")
+	fs.StringVar(&f.tls.ServerName, "tls-server-name", "", "`name` that the target's certificate must have (default: the target's host)")
+	fs.BoolVar(&f.tls.InsecureSkipVerify, "insecure", false, "take any certificate")
+	fs.StringVar(&f.proxy, "proxy", "", "`URL` of an HTTP proxy (default: none, whatever the environment says)")
+	fs.DurationVar(&f.connectTimeout, "connect-timeout", 10*time.Second, "of a connection, with its TLS handshake")
+	fs.DurationVar(&f.timeout, "timeout", time.Minute, "of a whole request, unless the scenario says otherwise")
+}
+
+// transport checks the flags against the target, and each other.
+func (f *transportFlags) transport(target *url.URL) (testrun.Transport, error) {
+	t := testrun.Transport{HTTP: f.http, ConnectTimeout: f.connectTimeout, Timeout: f.timeout}
+	var errs []error
+	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	secure := target.Scheme == "https"
+	switch {
+	case !slices.Contains(httpVersions, f.http):
+		refuse("--http: want one of %s, got %q", strings.Join(httpVersions, ", "), f.http)
+	case f.http == "2" && !secure:
+		refuse("--http 2 goes over TLS: the target must begin with https://; for HTTP/2 without TLS write --http h2c")
+	case f.http == "h2c" && secure:
+		refuse("--http h2c goes without TLS: the target must begin with http://")
+	}
+	if f.connectTimeout <= 0 || f.timeout <= 0 {
+		refuse("--connect-timeout and --timeout must be above 0")
+	}
+	if f.proxy != "" {
+		proxy, err := url.Parse(f.proxy)
+		if err != nil || proxy.Scheme != "http" || proxy.Host == "" {
+			refuse("--proxy: want a URL such as http://127.0.0.1:3128, got %q", f.proxy)
+		}
+		t.Proxy = proxy
+	}
+	if f.tls != (config.TLSConfig{}) && !secure {
+		refuse("--tls-… and --insecure need a target that begins with https://")
+	} else if secure {
+		cfg, err := f.tlsConfig()
+		if err != nil {
+			refuse("TLS: %w", err)
+		}
+		t.TLS = cfg
+	}
+	return t, errors.Join(errs...)
+}
+
+// tlsConfig reads the files at once: a run does not look for new ones.
+func (f *transportFlags) tlsConfig() (*tls.Config, error) {
+	if (f.tls.CertFile == "") != (f.tls.KeyFile == "") {
+		return nil, errors.New("--tls-cert and --tls-key go together")
+	}
+	cfg, err := config.NewTLSConfig(&f.tls)
+	if err != nil {
+		return nil, err
+	}
+	if f.tls.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(f.tls.CertFile, f.tls.KeyFile)
+		if err != nil {
+			return nil, err
+		}
+		cfg.Certificates, cfg.GetClientCertificate = []tls.Certificate{pair}, nil
+	}
+	return cfg, nil
+}

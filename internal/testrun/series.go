@@ -1,0 +1,124 @@
+package testrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
+)
+
+// startPushing pushes for the first time, so that a wrong address is told before the load.
+func (t *testRun) startPushing(ctx context.Context, registry *prometheus.Registry) error {
+	if t.spec.RemoteWrite == nil {
+		return nil
+	}
+	push, err := newPusher(*t.spec.RemoteWrite, t.instance(), registry, t.warn)
+	if err != nil {
+		return err
+	}
+	if err := push.push(ctx); err != nil {
+		return err
+	}
+	push.start(t.run.Source.Scrape())
+	t.push = push
+	return nil
+}
+
+// instance tells this generator from others where nothing is scraped.
+func (t *testRun) instance() string {
+	if t.spec.Instance != "" {
+		return t.spec.Instance
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("%s:%d", host, t.spec.Segment.Number())
+}
+
+func (t *testRun) startRecording(ctx context.Context) (err error) {
+	t.recorder, err = embedded.Record(t.store.Recording(t.run.ID), embedded.RecorderConfig{
+		Targets: []embedded.Target{{Job: "loadgen", URL: t.page.url, Instance: t.spec.Instance},
+			{Job: t.targetJob(), URL: t.spec.Target.JoinPath("metrics").String(), Optional: true}},
+		ScrapeConfigs: t.spec.Scrapes,
+		Interval:      t.run.Source.Scrape(),
+	})
+	if err != nil {
+		return err
+	}
+	t.page.live.open(embedded.Handler(t.recorder.DB()))
+	t.run.Source.Live = t.page.base
+	ctx, cancel := context.WithTimeout(ctx, max(firstScrapePatience, time.Until(t.spec.StartAt)))
+	defer cancel()
+	warnings, err := t.recorder.WaitFirstScrape(ctx)
+	for _, w := range warnings {
+		t.warn(w)
+	}
+	return err
+}
+
+// awaitFirstScrape waits for whoever has this generator's series recorded: until
+// the common start, or for some scrape intervals.
+func (t *testRun) awaitFirstScrape(ctx context.Context) error {
+	if t.push != nil {
+		return nil
+	}
+	patience := max(firstScrapePatience, lastScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt))
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if !t.page.awaitRead(ctx, time.Time{}) {
+		return fmt.Errorf("nobody has scraped %s within %s: name it in the scrape_configs of the Prometheus or of segment 1, or push with --remote-write", t.page.url, patience.Round(time.Second))
+	}
+	return nil
+}
+
+// targetJob is the job label of the target's own series.
+func (t *testRun) targetJob() string {
+	if t.spec.Service == "" {
+		return "target"
+	}
+	return t.spec.Service
+}
+
+// finishSeries sees to it that the series have the last word of this segment
+// and, in the recording, of the others.
+func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) error {
+	ended := time.Now()
+	var errs []error
+	if t.push != nil {
+		errs = append(errs, t.push.finish())
+		t.push = nil
+	}
+	if t.spec.Segment.Of > 1 {
+		errs = append(errs, t.store.SaveSegment(t.run.ID, store.Segment{State: t.run.State, Generator: t.run.Generators.Segments[0], Requests: summary.Requests}))
+	}
+	if t.spec.owns() && t.spec.Segment.Of > 1 {
+		if err := t.store.AwaitSegments(t.run.ID, segmentPatience); err != nil {
+			t.warn(err.Error())
+		}
+	}
+	if t.recorder != nil {
+		t.page.live.close()
+		t.run.Source.Live = ""
+		errs = append(errs, t.recorder.Seal())
+		t.recorder = nil
+	} else if t.spec.RemoteWrite == nil {
+		patience := lastScrapes * t.run.Source.Scrape()
+		if !t.spec.owns() && t.spec.Prometheus == "" {
+			patience += segmentPatience // segment 1 scrapes once more when all have ended
+		}
+		ctx, cancel := context.WithTimeout(hard, patience)
+		defer cancel()
+		if !t.page.awaitRead(ctx, ended) {
+			t.warn(fmt.Sprintf("%s was not scraped after the load: its last seconds may be missing", t.page.url))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,123 @@
+package loadgen
+
+import (
+	"bufio"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline/plumbline/pkg/strictyaml"
+)
+
+func TestExpectations(t *testing.T) {
+	const body = `{"status": "success", "n": 3, "price": 2.50, "ok": true, "none": null, "list": [1, 2], "deep": {"er": "x\"y"}}`
+	for _, c := range []struct {
+		expect string
+		status int
+		took   time.Duration
+		want   Outcome
+		why    string
+	}{
+		{expect: "{}", status: 200, want: Success},
+		{expect: "{}", status: 302, want: Success},
+		{expect: "{}", status: 400, want: BadStatus, why: "status 400"},
+		{expect: "{status: 200}", status: 201, want: BadStatus, why: "status 201"},
+		{expect: "{status: 404}", status: 404, want: Success},
+		{expect: "{status: 2xx}", status: 204, want: Success},
+		{expect: "{status: 2xx}", status: 304, want: BadStatus, why: "status 304"},
+		{expect: "{status: [2xx, 404]}", status: 404, want: Success},
+		{expect: "{within: 1s}", status: 200, took: time.Second, want: Success},
+		{expect: "{within: 1s}", status: 200, took: time.Second + 1, want: Slow, why: "slow: the answer took longer than 1s"},
+		{expect: "{within: 1s}", status: 500, took: time.Minute, want: BadStatus, why: "status 500"},
+		{expect: "{contains: success}", status: 200, want: Success},
+		{expect: "{contains: Success}", status: 200, want: BadBody, why: `body: does not contain "Success"`},
+		{expect: "{body: {status: success}}", status: 200, want: Success},
+		{expect: "{body: {status: failed}}", status: 200, want: BadBody, why: "body: status is not failed"},
+		{expect: "{body: {nothing: x}}", status: 200, want: BadBody, why: "body: nothing is missing"},
+		{expect: "{body: {nothing: {ne: x}}}", status: 200, want: BadBody, why: "body: nothing is missing"},
+		{expect: "{body: {nothing: {exists: false}}}", status: 200, want: Success},
+		{expect: "{body: {n: {exists: false}}}", status: 200, want: BadBody, why: "body: n is there"},
+		{expect: "{body: {none: {exists: true}}}", status: 200, want: Success},
+		{expect: "{body: {none: null}}", status: 200, want: Success},
+		{expect: "{body: {n: 3.0}}", status: 200, want: Success},
+		{expect: "{body: {price: 2.5}}", status: 200, want: Success},
+		{expect: "{body: {n: {lt: 3}}}", status: 200, want: BadBody, why: "body: n is not lt 3"},
+		{expect: "{body: {n: {lte: 3, gte: 3, gt: 2.9, ne: 4}}}", status: 200, want: Success},
+		{expect: "{body: {n: {gt: 3}}}", status: 200, want: BadBody, why: "body: n is not gt 3"},
+		{expect: "{body: {status: {gt: 0}}}", status: 200, want: BadBody, why: "body: status is not gt 0"},
+		{expect: "{body: {ok: true}}", status: 200, want: Success},
+		{expect: `{body: {deep.er: 'x"y', list.1: 2, 'list.#': 2}}`, status: 200, want: Success},
+		{expect: "{body: {status: {contains: ucc, matches: '^s.*s$'}}}", status: 200, want: Success},
+		{expect: "{body: {status: {matches: '^f'}}}", status: 200, want: BadBody, why: "body: status is not matches ^f"},
+		{expect: "{header: {content-type: application/json}}", status: 200, want: Success},
+		{expect: "{header: {Content-Type: {contains: json}}}", status: 200, want: Success},
+		{expect: "{header: {Content-Type: {matches: xml}}}", status: 200, want: BadHeader, why: "header: Content-Type is not matches xml"},
+		{expect: "{header: {X-Left: {gte: 5}}}", status: 200, want: Success},
+		{expect: "{header: {X-Left: {lt: 5}}}", status: 200, want: BadHeader, why: "header: X-Left is not lt 5"},
+		{expect: "{header: {X-Gone: {exists: true}}}", status: 200, want: BadHeader, why: "header: X-Gone is missing"},
+	} {
+		var f expectFile
+		if err := yaml.Unmarshal([]byte(c.expect), &f); err != nil {
+			t.Errorf("%s: %v", c.expect, err)
+			continue
+		}
+		var ps strictyaml.Problems
+		e := f.build("", &ps)
+		a := answered(t, c.status, "Content-Type: application/json\r\nX-Left: 5\r\n", body)
+		got := e.judge(a, c.took)
+		if got != c.want || len(ps) > 0 {
+			t.Errorf("%s, status %d after %s: got %s %v, want %s", c.expect, c.status, c.took, got, ps, c.want)
+		}
+		if got != Success {
+			if why := e.why(a, got); why != c.why {
+				t.Errorf("%s: got %q, want %q", c.expect, why, c.why)
+			}
+		}
+	}
+}
+
+func answered(t testing.TB, status int, header, body string) *answer {
+	t.Helper()
+	var a answer
+	wire := fmt.Sprintf("HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s", status, header, len(body), body)
+	if status == 204 || status == 304 {
+		wire = fmt.Sprintf("HTTP/1.1 %d X\r\n%s\r\n", status, header)
+	}
+	if err := a.read(bufio.NewReader(strings.NewReader(wire)), false); err != nil {
+		t.Fatal(err)
+	}
+	return &a
+}
+
+func TestExtractions(t *testing.T) {
+	for _, c := range []struct {
+		extract string
+		want    value
+		outcome Outcome
+	}{
+		{"{v: token}", value{text: "abc"}, Success},
+		{"{v: items.1.id}", value{"7", true}, Success},
+		{"{v: {path: items.1.id}}", value{"7", true}, Success},
+		{"{v: {header: location}}", value{text: "/jobs/9"}, Success},
+		{"{v: {cookie: sid}}", value{text: "s3cret"}, Success},
+		{"{v: {regex: 'csrf=(\\w+)'}}", value{text: "x1"}, Success},
+		{"{v: {regex: 'csrf'}}", value{text: "csrf"}, Success},
+		{"{v: nowhere}", value{}, BadBody},
+		{"{v: {regex: nowhere}}", value{}, BadBody},
+		{"{v: {header: nowhere}}", value{}, BadHeader},
+		{"{v: {cookie: nowhere}}", value{}, BadHeader},
+		{"{v: {path: nowhere, default: none}}", value{text: "none"}, Success},
+		{"{v: {header: nowhere, default: ''}}", value{}, Success},
+	} {
+		s := mustParse(t, scenarioText("        request: GET /\n        extract: "+c.extract))
+		u := &user{answer: *answered(t, 200, "Location: /jobs/9\r\nSet-Cookie: a=b\r\nSet-Cookie: sid=s3cret; Path=/; HttpOnly\r\n",
+			`{"token": "abc", "items": [{"id": 5}, {"id": 7}], "html": "csrf=x1"}`), scope: newScope(&s, 1, 0)}
+		outcome := u.extract(&request{Step: s.Users[0].Tasks[0].Steps[0]})
+		if got := u.scope.vars[0]; outcome != c.outcome || got.value != c.want || got.set != (outcome == Success) {
+			t.Errorf("%s: got %s %+v, want %s %+v", c.extract, outcome, got, c.outcome, c.want)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package loadgen
+
+import (
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+func TestK6Metrics(t *testing.T) {
+	s := mustParse(t, `apiVersion: plumbline/v1
+kind: Scenario
+name: shop
+users:
+  - name: u
+    think: 100ms
+    tasks:
+      - {name: ok, request: GET /ok}
+      - {name: missing, request: GET /missing, expect: {status: 404}}
+      - {name: wrong, request: POST /wrong, expect: {contains: right}}`)
+	k6 := NewK6Metrics(s, "PERF-1")
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(k6); err != nil {
+		t.Fatal(err)
+	}
+	var users float64
+	sum := runFollowed(t, s, Profile{Stages: []Stage{{10, 10, 10 * time.Second, true}}}, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		if r.URL.Path == "/missing" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}, func(o *Options) { o.OnResult = k6.Observe }, func(g *Generator) {
+		k6.Follow(g)
+		users = max(users, k6Values(t, registry)["k6_vus{scenario=shop,testid=PERF-1}"])
+	})
+	got := k6Values(t, registry)
+	n := map[string]float64{}
+	for _, r := range sum.ByRequest {
+		n[r.Request] = float64(r.Requests)
+		if r.Requests < 50 {
+			t.Errorf("%s: got %d requests, want more", r.Request, r.Requests)
+		}
+	}
+	const ok, missing, wrong = "{expected_response=true,method=GET,name=ok,scenario=shop,status=200,testid=PERF-1}",
+		"{expected_response=false,method=GET,name=missing,scenario=shop,status=404,testid=PERF-1}",
+		"{expected_response=true,method=POST,name=wrong,scenario=shop,status=200,testid=PERF-1}"
+	const run = "{scenario=shop,testid=PERF-1}"
+	want := map[string]float64{
+		"k6_http_reqs_total" + ok: n["ok"], "k6_http_reqs_total" + missing: n["missing"], "k6_http_reqs_total" + wrong: n["wrong"],
+		"k6_http_req_failed_rate" + ok: 0, "k6_http_req_failed_rate" + missing: 1, "k6_http_req_failed_rate" + wrong: 0,
+		"k6_http_req_duration_seconds" + ok: n["ok"], "k6_http_req_duration_seconds" + missing: n["missing"], "k6_http_req_duration_seconds" + wrong: n["wrong"],
+		"k6_checks_rate{check=expect,name=ok,scenario=shop,testid=PERF-1}":      1,
+		"k6_checks_rate{check=expect,name=missing,scenario=shop,testid=PERF-1}": 1,
+		"k6_checks_rate{check=expect,name=wrong,scenario=shop,testid=PERF-1}":   0,
+		"k6_iterations_total" + run: float64(sum.Iterations), "k6_dropped_iterations_total" + run: 0, "k6_vus" + run: 0, "k6_vus_max" + run: 10,
+	}
+	for name := range got {
+		if strings.HasPrefix(name, "k6_data_") {
+			if got[name] <= 0 {
+				t.Errorf("%s: got %v, want bytes", name, got[name])
+			}
+			delete(got, name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if users != 10 {
+		t.Errorf("k6_vus: got at most %v, want 10", users)
+	}
+}
+
+// k6Values are the values of all series; of a histogram its count. Its mean must be 20 ms, its schema k6's.
+func k6Values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			name := f.GetName() + "{" + strings.Join(labels, ",") + "}"
+			switch f.GetType() {
+			case dto.MetricType_COUNTER:
+				values[name] = m.GetCounter().GetValue()
+			case dto.MetricType_GAUGE:
+				values[name] = m.GetGauge().GetValue()
+			default:
+				h := m.GetHistogram()
+				values[name] = float64(h.GetSampleCount())
+				if mean := h.GetSampleSum() / values[name]; math.Abs(mean-0.02) > 1e-6 || h.GetSchema() != 3 {
+					t.Errorf("%s: got a mean of %v s in schema %d, want 0.02 in 3", name, mean, h.GetSchema())
+				}
+			}
+		}
+	}
+	return values
+}
