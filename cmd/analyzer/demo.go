@@ -37,13 +37,17 @@ var demoVersions = [...]string{"v1.0.0", "v1.0.3"}
 const demoThink = 0.1
 
 func newDemoCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	var capacity bool
+	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Load a sample service in two versions, and report on the newer one",
 		Long: `demo starts the sample API of the guide as a process of its own, sends it the
 guide's mixed load, shortened, three times for each of two versions, records
 everything, and shows the report on the newer version held against the older.
-It takes about 80 seconds and needs no server. All traffic stays on loopback.`,
+It takes about 80 seconds and needs no server. All traffic stays on loopback.
+
+With --capacity it puts more and more users on one version instead, and shows how
+much load that carries.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			release, err := lockDemo()
@@ -52,9 +56,14 @@ It takes about 80 seconds and needs no server. All traffic stays on loopback.`,
 			}
 			defer release()
 			d := &demo{app: a, store: a.store(), out: cmd.ErrOrStderr(), groups: map[string]string{}}
+			if capacity {
+				return d.capacity(cmd.Context(), cmd.OutOrStdout())
+			}
 			return d.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
+	cmd.Flags().BoolVar(&capacity, "capacity", false, "show how much load one version carries")
+	return cmd
 }
 
 // lockDemo keeps two demos from measuring each other.
@@ -137,7 +146,7 @@ func (d *demo) one(ctx context.Context, version string, n int) error {
 		return err
 	}
 	defer stop()
-	spec, err := demoSpec(version, target)
+	spec, err := demoSpec(version, target, "demo")
 	if err != nil {
 		return err
 	}
@@ -170,7 +179,7 @@ func (d *demo) one(ctx context.Context, version string, n int) error {
 }
 
 // demoSpec is the guide's mixed load, shortened, from the files that the program brings along.
-func demoSpec(release string, target *url.URL) (testrun.Spec, error) {
+func demoSpec(release string, target *url.URL, profile string) (testrun.Spec, error) {
 	if _, set := os.LookupEnv("TEST_PASSWORD"); !set {
 		if err := os.Setenv("TEST_PASSWORD", "test_password"); err != nil {
 			return testrun.Spec{}, err
@@ -193,7 +202,7 @@ func demoSpec(release string, target *url.URL) (testrun.Spec, error) {
 	if err != nil {
 		return testrun.Spec{}, err
 	}
-	p, err := profiles.Get("demo")
+	p, err := profiles.Get(profile)
 	return testrun.Spec{
 		Service: "paracle-api", Scenario: s, Profile: p, Target: target, SLA: texts[2], Seed: uint64(time.Now().UnixNano()), //nolint:gosec // any number will do
 		Labels:      map[string]string{"version": release},

@@ -51,6 +51,7 @@ service better or worse than its baseline, and how sure is that?
   analyzer report --run PERF-2026-01-18-001     the report on one of them
   analyzer init --prometheus URL                draft configuration and SLA from what is there
   analyzer check sla.yaml                       what is wrong with it and its queries
+  analyzer capacity --run PERF-2026-01-18-001   how much load the service carries
 
 Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 		Version: version,
@@ -59,6 +60,6 @@ Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 	fs.StringVar(&a.configFile, "config", config.DefaultFile, "configuration `file`")
 	fs.StringVar(&a.results, "results", "results", "`folder` of the results")
 	fs.StringVar(&a.prometheus, "prometheus", "", "`URL` of a Prometheus that holds the series (default: the run's own recording)")
-	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
+	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newCapacityCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
 	return cli.Run(ctx, root, args, stdout, stderr)
 }

@@ -28,10 +28,14 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	if err != nil {
 		return report.Report{}, err
 	}
+	capacity, err := x.capacity(ctx, CapacityOptions{})
+	if err != nil {
+		return report.Report{}, err
+	}
 	r := report.Report{
 		Schema: report.Schema, Generated: time.Now().UTC(), Run: x.run, Verdict: x.verdict(),
 		Objectives: []report.Objective{}, Resources: []report.Resource{}, Requests: requests,
-		Comparison: x.comparison(c), Checks: x.checks(requests), Percentiles: percentiles, Charts: x.charts(),
+		Comparison: x.comparison(c), Capacity: capacity, Checks: x.checks(requests), Percentiles: percentiles, Charts: x.charts(),
 		Warnings: x.warnings(), Versions: []report.Pair{{Name: "plumbline", Value: a.Version}},
 	}
 	for _, o := range x.scores.Objectives {

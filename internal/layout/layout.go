@@ -45,7 +45,7 @@ type Package struct {
 // Packages is the picture, in the order in which ARCHITECTURE.md lists it. A
 // new package gets a line here and there.
 var Packages = []Package{
-	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: demo report runs check init"},
+	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: capacity check demo init report runs"},
 	{Path: "cmd/loadgen", Row: Wiring, Sentence: "run validate"},
 	{Path: "pkg/run", Row: Words, Sentence: "Run, Window, Stage — what was tested, and when"},
 	{Path: "pkg/loadgen", Row: Asking, Sentence: "Scenario, Profile, Generator — sends the traffic and measures it"},
@@ -56,7 +56,7 @@ var Packages = []Package{
 	{Path: "pkg/promql/querytest", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "the tests every Querier passes"},
 	{Path: "pkg/slo", Row: Judging, Sentence: "Agreement, Objective, Indicator — measures and judges"},
 	{Path: "pkg/bottleneck", Row: Judging, Sentence: "Probe, Finding — what held the run back, and what to do about it"},
-	{Path: "pkg/capacity", Row: Judging, Planned: true, Sentence: "USL, service demand, headroom, forecast"},
+	{Path: "pkg/capacity", Row: Judging, Sentence: "USL, service demand, headroom, forecast"},
 	{Path: "pkg/compare", Row: Judging, Sentence: "Baseline, Delta, Noise — better or worse, and how sure"},
 	{Path: "pkg/trend", Row: Judging, Planned: true, Sentence: "change points over a history of runs"},
 	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html pdf json"},

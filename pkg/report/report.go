@@ -35,6 +35,7 @@ type Report struct {
 	Resources  []Resource  `json:"resources"`
 	Requests   []Request   `json:"requests"`
 	Comparison *Comparison `json:"comparison"`
+	Capacity   *Capacity   `json:"capacity,omitempty"`
 	Checks     []Check     `json:"checks"`
 	// Percentiles is the distribution of the response time over the steady window.
 	Percentiles []Percentile `json:"percentiles,omitempty"`

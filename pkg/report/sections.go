@@ -70,6 +70,7 @@ var parts = []part{
 	{"requests", "Requests", requests},
 	{"checks", "Data checks", checks},
 	{"charts", "Charts", otherCharts},
+	{"capacity", "Capacity", capacitySection},
 	{"appendix", "Appendix", appendix},
 }
 

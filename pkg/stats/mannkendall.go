@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A Trend is the answer to whether values rise or fall over time.
 type Trend struct {
@@ -29,7 +32,7 @@ type Trend struct {
 func MannKendall(values []float64, maxLag int) Trend {
 	values = known(values)
 	n := len(values)
-	if n < 4 || tieSum(values) == tieSum(make([]float64, n)) {
+	if n < 4 || slices.Max(values) == slices.Min(values) {
 		return Trend{math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()}
 	}
 	times := make([]float64, n)

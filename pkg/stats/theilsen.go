@@ -13,6 +13,8 @@ type Line struct {
 	// R2 is the share of the variance of y that the line accounts for: at most 1,
 	// and below 0 where the mean would fit better.
 	R2 float64
+	// Margin is half the interval of the line's height at the median x.
+	Margin float64
 
 	middleX, middleY float64 // medians: the line turns around them when its slope is uncertain
 }
@@ -20,7 +22,7 @@ type Line struct {
 // NoLine is the line where there is no answer: all NaN.
 func NoLine() Line {
 	nan := math.NaN()
-	return Line{nan, nan, nan, nan, nan, nan, nan}
+	return Line{nan, nan, nan, nan, nan, nan, nan, nan}
 }
 
 // At is the y of the line at x.
@@ -42,7 +44,7 @@ func (l Line) Turned(slope float64) Line {
 // Points with a NaN are left out. The line is [NoLine] with fewer than two
 // different x. It takes time and memory in the square of the number of points.
 func TheilSen(x, y []float64, confidence float64) Line {
-	return theilSen(x, y, confidence, func(_, _ []float64) float64 { return 1 })
+	return theilSen(x, y, confidence, false)
 }
 
 // TheilSenSeries is [TheilSen] for points in the order of time, whose errors
@@ -50,14 +52,14 @@ func TheilSen(x, y []float64, confidence float64) Line {
 //
 //	1 + 2 Σ (1 − k/n)·ρx(k)·ρe(k)
 //
-// over the first lags k at which the ranks of the residuals are correlated, with
+// over the first lags k, up to which the ranks of the residuals are correlated, with
 // ρx and ρe the correlations of the ranks of x and of the residuals (after Hamed &
 // Rao 1998, whose x is time itself). It is never narrower than TheilSen.
 func TheilSenSeries(x, y []float64, confidence float64) Line {
-	return theilSen(x, y, confidence, serialInflation)
+	return theilSen(x, y, confidence, true)
 }
 
-func theilSen(x, y []float64, confidence float64, inflation func(x, residuals []float64) float64) Line {
+func theilSen(x, y []float64, confidence float64, serial bool) Line {
 	x, y = knownPairs(x, y)
 	slopes := pairSlopes(x, y)
 	if len(slopes) == 0 {
@@ -71,7 +73,16 @@ func theilSen(x, y []float64, confidence float64, inflation func(x, residuals []
 		residuals[i] = y[i] - l.At(x[i])
 	}
 	l.R2 = 1 - sumOfSquares(residuals)/(Variance(y)*float64(len(y)-1))
-	l.Low, l.High = slopeInterval(slopes, kendallVariance(x, y)*inflation(x, residuals), confidence)
+	ofSlope, ofHeight := 1.0, 1.0
+	if serial {
+		ofSlope = serialInflation(x, residuals)
+		for k, rho := range positiveLags(ranks(residuals)) {
+			ofHeight += 2 * (1 - float64(k+1)/float64(len(x))) * rho
+		}
+	}
+	l.Low, l.High = slopeInterval(slopes, kendallVariance(x, y)*ofSlope, confidence)
+	// A median's variance is π/2 times that of a mean.
+	l.Margin = NormalQuantile((1+confidence)/2) * NormalMAD * MAD(residuals) * math.Sqrt(math.Pi/2*ofHeight/float64(len(x)))
 	return l
 }
 
@@ -90,7 +101,7 @@ func pairSlopes(x, y []float64) []float64 {
 
 // slopeInterval picks the order statistics of the slopes around their median.
 func slopeInterval(sorted []float64, variance, confidence float64) (low, high float64) {
-	if !(confidence > 0 && confidence < 1) {
+	if !(confidence > 0 && confidence < 1) || !(variance >= 0) {
 		return math.NaN(), math.NaN()
 	}
 	reach := NormalQuantile((1+confidence)/2) * math.Sqrt(variance)
@@ -101,14 +112,21 @@ func slopeInterval(sorted []float64, variance, confidence float64) (low, high fl
 }
 
 // kendallVariance is the variance of Kendall's S between x and y when they are
-// independent, with the correction for ties in either (Sen 1968, eq. 2.6).
+// independent, with ties in both (Kendall 1975, eq. 4.4). Sen's (1968, eq. 2.6)
+// is the same where only one of them has ties; where both have many, his falls below 0.
 func kendallVariance(x, y []float64) float64 {
 	n := float64(len(x))
-	return (n*(n-1)*(2*n+5) - tieSum(x) - tieSum(y)) / 18
+	tx, ty := tieSums(x), tieSums(y)
+	v := (n*(n-1)*(2*n+5) - tx[0] - ty[0]) / 18
+	v += tx[1] * ty[1] / (2 * n * (n - 1))
+	if n > 2 {
+		v += tx[2] * ty[2] / (9 * n * (n - 1) * (n - 2))
+	}
+	return v
 }
 
-// tieSum is Σ t(t−1)(2t+5) over the groups of equal values.
-func tieSum(values []float64) (sum float64) {
+// tieSums are Σ t(t−1)(2t+5), Σ t(t−1) and Σ t(t−1)(t−2) over the groups of t equal values.
+func tieSums(values []float64) (sums [3]float64) {
 	sorted := slices.Sorted(slices.Values(values))
 	for i := 0; i < len(sorted); {
 		j := i
@@ -116,23 +134,38 @@ func tieSum(values []float64) (sum float64) {
 			j++
 		}
 		t := float64(j - i)
-		sum += t * (t - 1) * (2*t + 5)
+		sums[0] += t * (t - 1) * (2*t + 5)
+		sums[1] += t * (t - 1)
+		sums[2] += t * (t - 1) * (t - 2)
 		i = j
 	}
-	return sum
+	return sums
 }
 
 // serialInflation is by how much serial correlation, present in x and in the
 // residuals alike, widens the variance of S; see [TheilSenSeries].
 func serialInflation(x, residuals []float64) float64 {
 	n := float64(len(x))
-	limit := NormalQuantile(.975) / math.Sqrt(n)
-	rx, re := Autocorrelation(ranks(x)), Autocorrelation(ranks(residuals))
+	rx, re := Autocorrelation(ranks(x)), positiveLags(ranks(residuals))
 	factor := 1.0
-	for k := 1; k < len(re) && re[k] > limit; k++ {
-		factor += 2 * (1 - float64(k)/n) * rx[k] * re[k]
+	for k, rho := range re {
+		factor += 2 * (1 - float64(k+1)/n) * rx[k+1] * rho
 	}
 	return math.Max(factor, 1)
+}
+
+// positiveLags are the correlations from lag 1 up to the first that is not above
+// 0 (Geyer 1992); none when that of lag 1 may be chance.
+func positiveLags(values []float64) []float64 {
+	rho := Autocorrelation(values)
+	if len(rho) < 2 || !(rho[1] > NormalQuantile(.975)/math.Sqrt(float64(len(rho)))) {
+		return nil
+	}
+	end := 1
+	for end < len(rho) && rho[end] > 0 {
+		end++
+	}
+	return rho[1:end]
 }
 
 // Autocorrelation is the correlation of the values with themselves k places

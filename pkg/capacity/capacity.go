@@ -1,0 +1,201 @@
+// Package capacity says how much load a service can carry, which resource ends
+// it, and what more load would take: the Universal Scalability Law, service
+// demand, Little's law, saturation, forecast, recovery from a spike.
+//
+// Its functions are pure. What can't be told is not guessed: the result then has
+// NaN for its numbers and a Reason that says what is missing, in the place where
+// the answer would stand. Throughputs are requests per second.
+package capacity
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// confidence of all intervals.
+const confidence = .95
+
+// An Estimate is a value with its 95 % interval. NaN is no answer, an infinite
+// end is no bound.
+type Estimate struct{ Value, Low, High float64 }
+
+// Unknown is the estimate that says nothing.
+func Unknown() Estimate { return Estimate{math.NaN(), math.NaN(), math.NaN()} }
+
+// Known reports whether there is a value.
+func (e Estimate) Known() bool { return !math.IsNaN(e.Value) && !math.IsInf(e.Value, 0) }
+
+// A Level is what was measured while the load held still: a stage of a profile.
+type Level struct {
+	Users       float64 // of a closed model; 0 when open
+	ArrivalRate float64 // iterations started per second, of an open model
+
+	Throughput     float64 // requests answered well per second
+	ErrorRatio     float64 // of the requests, that failed
+	LatencySeconds float64 // mean response time
+	ServiceSeconds float64 // mean from sending to answer; where 0 it is the response time
+	ThinkSeconds   float64 // mean think time for each request, of a closed model
+	InFlight       float64 // requests under way, mean of samples; NaN when not sampled
+	Requests       float64 // that the level rests on
+	Samples        int     // that InFlight rests on
+	// Indicators are the values of objectives at this level, by id.
+	Indicators map[string]float64
+
+	Steady bool   // neither throughput nor latency went anywhere while it lasted
+	Reason string // why it is not steady
+}
+
+// Load is the level as the profile sets it: users, or iterations started per second.
+func (l Level) Load() float64 {
+	if l.Open() {
+		return l.ArrivalRate
+	}
+	return l.Users
+}
+
+// Open reports whether an arrival rate sets the load.
+func (l Level) Open() bool { return l.Users == 0 }
+
+// Concurrency is the N of the scalability law: users, or the mean number of
+// requests under way, which Little's law gives exactly (X·R) where samples of it
+// are noisy.
+func (l Level) Concurrency() float64 {
+	if l.Open() {
+		return l.implied()
+	}
+	return l.Users
+}
+
+// implied is X(R + Z), over all requests: those that failed took their time too.
+func (l Level) implied() float64 {
+	attempted := l.Throughput / (1 - l.ErrorRatio)
+	if l.Open() && l.ServiceSeconds > 0 {
+		return attempted * l.ServiceSeconds // what waits to be sent is not under way
+	}
+	return attempted * (l.LatencySeconds + l.ThinkSeconds)
+}
+
+// loadText writes a load with its unit: 100 users, 100/s.
+func (l Level) loadText(load float64) string {
+	if l.Open() {
+		return number(load) + "/s"
+	}
+	return number(load) + " users"
+}
+
+// An Input is what a run measured, as far as capacity needs it.
+type Input struct {
+	Levels     []Level
+	Objectives []Objective
+	Resources  []Resource
+	Throughput float64  // carried today; NaN when not known
+	Target     float64  // throughput to plan for, beside the multiples of today's; 0 for none
+	Demand     []Sample // of the past, for the forecast; none for no forecast
+	Spike      *Spike   // nil when the run has none
+	Seed       uint64   // of the bootstrap
+}
+
+// A Capacity is all that can be told from an Input.
+type Capacity struct {
+	Levels     []Level // by rising load
+	Little     []Little
+	USL        USL
+	Saturation Saturation
+	Knee       Knee
+	Crossings  []Crossing
+	Breaking   Breaking
+	Demands    []Demand
+	Bottleneck Demand // the one that is used up first; its Reason says why it is not known
+	Carries    Limit
+	Throughput float64 // today's
+	Target     float64
+	Plan       []Scale
+	PlanReason string    // why there is no plan
+	Forecast   *Forecast // nil without past demand
+	Recovery   *Recovery // nil without a spike
+	Warnings   []string  // what a reader should know of the data
+}
+
+// Analyze works out everything.
+func Analyze(in Input) Capacity {
+	levels := slices.Clone(in.Levels)
+	slices.SortStableFunc(levels, func(a, b Level) int { return cmp.Compare(a.Load(), b.Load()) })
+	c := Capacity{
+		Levels: levels, Little: CheckLittle(levels), USL: fitLevels(levels, in.Seed),
+		Saturation: FindSaturation(levels), Knee: FindKnee(levels), Crossings: FindCrossings(levels, in.Objectives),
+		Throughput: in.Throughput, Target: in.Target,
+	}
+	c.Breaking = findBreaking(levels, c.Saturation, c.Crossings)
+	for _, r := range in.Resources {
+		c.Demands = append(c.Demands, MeasureDemand(r, in.Throughput).atSaturation(r, c.Saturation, in.Throughput))
+	}
+	c.Bottleneck = findBottleneck(c.Demands, c.Saturation)
+	c.Carries = c.limit()
+	c.Plan, c.PlanReason = plan(c.Demands, in.Resources, in.Throughput, in.Target)
+	if len(in.Demand) > 0 {
+		f := Foresee(in.Demand, c.Carries)
+		c.Forecast = &f
+	}
+	if in.Spike != nil {
+		r := MeasureRecovery(*in.Spike)
+		c.Recovery = &r
+	}
+	for _, l := range c.Little {
+		if l.Suspect {
+			c.Warnings = append(c.Warnings, l.Reason)
+		}
+	}
+	return c
+}
+
+// A Limit is the throughput that a service carries, and by what it ends.
+type Limit struct {
+	Throughput float64
+	By         string
+	Reason     string // why it is not known
+}
+
+// limit is the lowest of the ends that were found. Of those along the levels,
+// the one at the lowest load counts: beyond it throughput may fall as well as rise.
+func (c Capacity) limit() Limit {
+	firstLoad, first := math.NaN(), Limit{Throughput: math.NaN()}
+	at := func(load, throughput float64, by string) {
+		if !(load >= firstLoad) {
+			firstLoad, first = load, Limit{Throughput: throughput, By: by}
+		}
+	}
+	for _, x := range c.Crossings {
+		if x.Reason == "" && !x.Objective.Advisory {
+			at(x.Load, x.Throughput, x.Objective.Title+" would be missed")
+		}
+	}
+	if c.Saturation.Reason == "" {
+		at(c.Saturation.Load, c.Saturation.Throughput, "throughput stops growing with the load")
+	}
+	lowest := first
+	put := func(throughput float64, by string) {
+		if !(throughput >= lowest.Throughput) {
+			lowest = Limit{Throughput: throughput, By: by}
+		}
+	}
+	if b := c.Bottleneck; b.Reason == "" {
+		put(b.Planning.Value, fmt.Sprintf("%s would be used to more than %.0f %%", b.Title(), 100*planningCap))
+	}
+	if c.USL.PeakReason == "" {
+		put(c.USL.PeakThroughput.Value, "throughput falls by the scalability law")
+	}
+	if lowest.By == "" {
+		lowest.Reason = "no end of it was found: no resource whose use follows the throughput, no objective that was crossed, no saturation"
+	}
+	return lowest
+}
+
+// number writes a number for a sentence: four digits, no exponent below a million.
+func number(v float64) string {
+	if math.Abs(v) >= 1000 && math.Abs(v) < 1e6 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.4g", v)
+}
