@@ -90,7 +90,7 @@ func TestCapacityAsJSONHasNoNaN(t *testing.T) {
 func TestCapacityStandsInEveryFormat(t *testing.T) {
 	r := sample()
 	r.Capacity = planned()
-	for _, f := range report.Formats {
+	for _, f := range texts {
 		got := render(t, f.Render, r)
 		if !strings.Contains(got, "Universal Scalability Law") && f.Name != "json" || f.Name == "json" && !strings.Contains(got, `"n_star"`) {
 			t.Errorf("%s: the chapter on capacity is missing", f.Name)
