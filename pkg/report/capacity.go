@@ -301,6 +301,7 @@ func capacitySection(r Report) section {
 	return section{
 		Note:   strings.Join(c.Warnings, " · "),
 		Tables: []table{endsTable(*c), headroomTable(*c), planTable(*c), crossingTable(*c), lawTable(*c), levelTable(*c)},
+		Curves: capacityCurves(c),
 	}
 }
 

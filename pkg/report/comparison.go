@@ -17,7 +17,7 @@ func comparison(r Report) section {
 	for _, d := range c.Deltas {
 		t.Rows = append(t.Rows, deltaRow(d))
 	}
-	return section{Note: comparisonNote(*c), Tables: []table{t}}
+	return section{Note: comparisonNote(*c), Tables: []table{t}, Bars: deltaBars(c)}
 }
 
 func deltaRow(d Delta) row {

@@ -405,6 +405,12 @@ func (p *paper) section(s section, r Report) {
 		p.table(t)
 		p.SetY(p.GetY() + 5)
 	}
+	for _, b := range s.Bars {
+		p.bars(b)
+	}
+	for _, c := range s.Curves {
+		p.curve(c)
+	}
 	for _, c := range s.Charts {
 		p.plot(draw(c, r.Run))
 	}

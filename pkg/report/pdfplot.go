@@ -39,7 +39,7 @@ func (p *paper) plot(d drawing) {
 	for i, l := range d.Lines {
 		p.stroke(strokes[i%coloursOfLines])
 		p.SetLineWidth(.35)
-		p.curve(f, d.Times, l.Values)
+		p.line(f, d.Times, l.Values)
 	}
 	p.plotLimits(f, d)
 	p.SetY(f.top + f.height + 5.5)
@@ -69,8 +69,8 @@ func (p *paper) plotGrid(f frame, d drawing) {
 	}
 }
 
-// curve draws known values; a gap in the data is a gap in the line, a value between two gaps a dot.
-func (p *paper) curve(f frame, times []float64, values []Number) {
+// line draws known values; a gap in the data is a gap in the line, a value between two gaps a dot.
+func (p *paper) line(f frame, times []float64, values []Number) {
 	drawn := 0
 	finish := func(i int) {
 		if drawn == 1 {

@@ -6,6 +6,8 @@ type section struct {
 	ID, Title string
 	Note      string // what a reader must know about all of it
 	Tables    []table
+	Bars      []bars
+	Curves    []curve
 	Charts    []Chart
 	Code      []codeBlock
 }
