@@ -35,6 +35,7 @@ lint: .bin/golangci-lint ## check style and common mistakes
 
 bench: ## measure
 	go test -run '^$$' -bench . -benchmem ./pkg/...
+	go run ./internal/tcpdbench/cmd/score
 
 golden: ## rewrite the golden reports and the generated documents; review the difference like code
 	go test ./pkg/report ./pkg/promql/catalog ./pkg/promql/lint -update

@@ -60,6 +60,7 @@ Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 	fs.StringVar(&a.configFile, "config", config.DefaultFile, "configuration `file`")
 	fs.StringVar(&a.results, "results", "results", "`folder` of the results")
 	fs.StringVar(&a.prometheus, "prometheus", "", "`URL` of a Prometheus that holds the series (default: the run's own recording)")
-	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newCapacityCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
+	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newTrendCommand(a),
+		newCapacityCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
 	return cli.Run(ctx, root, args, stdout, stderr)
 }

@@ -45,7 +45,7 @@ type Package struct {
 // Packages is the picture, in the order in which ARCHITECTURE.md lists it. A
 // new package gets a line here and there.
 var Packages = []Package{
-	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: capacity check demo init report runs"},
+	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: capacity check demo init report runs trend"},
 	{Path: "cmd/loadgen", Row: Wiring, Sentence: "run validate"},
 	{Path: "pkg/run", Row: Words, Sentence: "Run, Window, Stage — what was tested, and when"},
 	{Path: "pkg/loadgen", Row: Asking, Sentence: "Scenario, Profile, Generator — sends the traffic and measures it"},
@@ -58,7 +58,7 @@ var Packages = []Package{
 	{Path: "pkg/bottleneck", Row: Judging, Sentence: "Probe, Finding — what held the run back, and what to do about it"},
 	{Path: "pkg/capacity", Row: Judging, Sentence: "USL, service demand, headroom, forecast"},
 	{Path: "pkg/compare", Row: Judging, Sentence: "Baseline, Delta, Noise — better or worse, and how sure"},
-	{Path: "pkg/trend", Row: Judging, Planned: true, Sentence: "change points over a history of runs"},
+	{Path: "pkg/trend", Row: Judging, Sentence: "change points over a history of runs"},
 	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html pdf json"},
 	{Path: "pkg/stats", Row: Words, Sentence: "the statistics that the judges share"},
 	{Path: "pkg/strictyaml", Row: Words, Sentence: "YAML read strictly; every mistake with file:line:column"},
@@ -74,6 +74,8 @@ var Packages = []Package{
 	{Path: "internal/grafana/grafanatest", Row: Programs, Sentence: "a strict stand-in for Grafana, for tests"},
 	{Path: "internal/paracle", Row: Programs, Sentence: "the sample API that the demo and the tests put under load"},
 	{Path: "internal/paracle/cmd/paracle", Row: Wiring, Sentence: "the sample API alone"},
+	{Path: "internal/tcpdbench", Row: Programs, Sentence: "scores change points against the marks of people"},
+	{Path: "internal/tcpdbench/cmd/score", Row: Wiring, Sentence: "prints these scores for pkg/trend"},
 	{Path: "internal/layout", Row: Holding, Sentence: "the test that imports keep to the picture below"},
 	{Path: "internal/doctest", Row: Holding, Sentence: "the test that the commands in README.md and docs/ work"},
 	{Path: "dashboards", Row: Files, Planned: true, Sentence: "Grafana dashboards, embedded"},

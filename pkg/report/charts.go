@@ -54,12 +54,22 @@ type drawing struct {
 	Times    []float64   `json:"times"` // Unix seconds
 	Lines    []Line      `json:"lines"`
 	Limits   []Limit     `json:"limits"`
-	Unscored [][2]Number `json:"unscored"` // Unix seconds
+	Unscored [][2]Number `json:"unscored"`        // Unix seconds
+	Names    []string    `json:"names,omitempty"` // of what stands at 0, 1, … of the axis; times are the indexes then
+	Marks    []Mark      `json:"marks,omitempty"`
+	Min      float64     `json:"min,omitempty"`
 	Max      float64     `json:"max"`
 	Ticks    []float64   `json:"ticks"`
 	Decimals int         `json:"decimals"`
 	SVG      svg         `json:"-"`
 	Index    int         `json:"-"`
+}
+
+// A Mark is a vertical line in a drawing.
+type Mark struct {
+	Name string  `json:"name"`
+	At   float64 `json:"at"`
+	Weak bool    `json:"weak,omitempty"`
 }
 
 func draw(c Chart, r run.Run) drawing {
@@ -179,6 +189,14 @@ type svg struct {
 	Paths  []svgPath
 	Limits []svgTick
 	Grey   []svgTick // At and Width
+	Marks  []svgMark
+}
+
+// A svgMark is a vertical line; its name stands beside it.
+type svgMark struct {
+	At   float64
+	Name string
+	Weak bool
 }
 
 type svgTick struct {
@@ -203,13 +221,13 @@ func drawSVG(d drawing) svg {
 	x := func(t float64) float64 {
 		return round1(svgLeft + (t-first)/math.Max(last-first, 1e-9)*(svgRight-svgLeft))
 	}
-	y := func(v float64) float64 { return round1(svgBottom - v/d.Max*(svgBottom-svgTop)) }
+	y := func(v float64) float64 { return round1(svgBottom - (v-d.Min)/(d.Max-d.Min)*(svgBottom-svgTop)) }
 	for _, v := range d.Ticks {
 		s.Grid = append(s.Grid, svgTick{At: y(v), Label: thousands(v, d.Decimals)})
 	}
 	for i := range clockTicksPerChart {
 		t := first + (last-first)*float64(i)/(clockTicksPerChart-1)
-		s.Clock = append(s.Clock, svgTick{At: x(t), Label: time.Unix(int64(t), 0).UTC().Format(timeOfDay)})
+		s.Clock = append(s.Clock, svgTick{At: x(t), Label: d.at(t)})
 	}
 	for _, w := range d.Unscored {
 		from, to := x(float64(w[0])), x(float64(w[1]))
@@ -220,10 +238,21 @@ func drawSVG(d drawing) svg {
 			s.Limits = append(s.Limits, svgTick{At: y(float64(l.Value)), Label: l.Name})
 		}
 	}
+	for _, m := range d.Marks {
+		s.Marks = append(s.Marks, svgMark{At: x(m.At), Name: m.Name, Weak: m.Weak})
+	}
 	for i, l := range d.Lines {
 		s.Paths = append(s.Paths, svgPath{Class: fmt.Sprintf("l%d", i%coloursOfLines+1), D: path(d.Times, l.Values, x, y)})
 	}
 	return s
+}
+
+// at is the label of a place on the axis.
+func (d drawing) at(t float64) string {
+	if d.Names == nil {
+		return time.Unix(int64(t), 0).UTC().Format(timeOfDay)
+	}
+	return "#" + thousands(math.Round(t), 0)
 }
 
 // path draws known values; a gap in the data is a gap in the line.

@@ -15,8 +15,12 @@ var assets embed.FS
 // HTML writes the report as one page that needs no network: styles, scripts and
 // data are inside, and its policy forbids everything else.
 func HTML(w io.Writer, r Report) error {
-	p, err := newPage(r)
-	if err != nil {
+	return newPage(r).write(w)
+}
+
+// write writes the page with its styles and scripts.
+func (p page) write(w io.Writer) error {
+	if err := p.dress(); err != nil {
 		return err
 	}
 	t, err := template.New("page.html").Funcs(template.FuncMap{"upper": strings.ToUpper}).ParseFS(assets, "page/page.html")
@@ -75,7 +79,7 @@ type pageSource struct {
 	ID int
 }
 
-func newPage(r Report) (page, error) {
+func newPage(r Report) page {
 	p := page{
 		Title: r.Run.ID + " · " + r.Run.Service + " · " + verdictStatuses[r.Verdict].Word, Heading: r.Run.ID, Service: serviceText(r.Run),
 		Subtitle: subtitle(r.Run), Verdict: verdictStatuses[r.Verdict], Headline: r.Headline, Reading: r.Reading,
@@ -84,11 +88,16 @@ func newPage(r Report) (page, error) {
 	for _, s := range sections(r) {
 		p.add(s, r)
 	}
+	return p
+}
+
+// dress puts styles, scripts and the policy that allows them into the page.
+func (p *page) dress() error {
 	texts := map[string]string{}
 	for _, name := range []string{"uplot/uPlot.iife.min.js", "uplot/uPlot.min.css", "page/page.css", "page/page.js"} {
 		data, err := assets.ReadFile(name)
 		if err != nil {
-			return page{}, err
+			return err
 		}
 		texts[name] = string(data)
 	}
@@ -97,7 +106,7 @@ func newPage(r Report) (page, error) {
 	p.Script = template.JS(texts["page/page.js"])
 	p.Policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; script-src " +
 		digest(string(p.Library)) + " " + digest(string(p.Script))
-	return p, nil
+	return nil
 }
 
 // digest lets the browser run this script and no other.

@@ -4,6 +4,8 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const lineColour = (i) => () => colour("--c" + (i % 8 + 1));
   const clock = (t) => new Date(t * 1000).toISOString().slice(11, 19);
+  const tick = (chart) => chart.names ? (t) => "#" + t.toLocaleString("en") : clock;
+  const place = (chart) => chart.names ? (t) => chart.names[Math.round(t)] : clock;
   const plots = [];
 
   const value = (chart) => (u, v) => v == null ? "–" :
@@ -47,6 +49,25 @@
     };
   }
 
+  function marks(chart) {
+    return (u) => {
+      const {left, top, width, height} = u.bbox, scale = devicePixelRatio || 1;
+      u.ctx.save();
+      u.ctx.lineWidth = scale;
+      for (const mark of chart.marks || []) {
+        const x = u.valToPos(mark.at, "x", true);
+        if (x < left || x > left + width) continue;
+        u.ctx.strokeStyle = colour(mark.weak ? "--muted" : "--fg");
+        u.ctx.setLineDash((mark.weak ? [1, 5] : [3, 3]).map((n) => n * scale));
+        u.ctx.beginPath();
+        u.ctx.moveTo(x, top);
+        u.ctx.lineTo(x, top + height);
+        u.ctx.stroke();
+      }
+      u.ctx.restore();
+    };
+  }
+
   function options(chart, width, reset) {
     const axis = {stroke: () => colour("--muted"), grid: {stroke: () => colour("--rule"), width: 1}, ticks: {show: false}, font: "11px system-ui, sans-serif"};
     const first = chart.times[0], last = chart.times[chart.times.length - 1];
@@ -54,17 +75,17 @@
       width, height: 200,
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
       cursor: {sync: {key: "time"}, drag: {x: true, y: false}},
-      scales: {x: {time: true}, y: {range: [0, chart.max]}},
+      scales: {x: {time: !chart.names}, y: {range: [chart.min || 0, chart.max]}},
       axes: [
-        {...axis, grid: {show: false}, space: 70, values: (u, at) => at.map(clock)},
+        {...axis, grid: {show: false}, space: 70, values: (u, at) => at.map(tick(chart))},
         {...axis, size: 56, splits: () => chart.ticks, values: (u, at) => at.map((v) => v.toLocaleString("en", {minimumFractionDigits: chart.decimals, maximumFractionDigits: chart.decimals}))},
       ],
-      series: [{label: "Time", value: (u, t) => t == null ? "–" : clock(t)}].concat(chart.lines.map((line, i) => ({
+      series: [{label: chart.names ? "Run" : "Time", value: (u, t) => t == null ? "–" : place(chart)(t)}].concat(chart.lines.map((line, i) => ({
         label: line.name, stroke: lineColour(i), width: 1.6, points: {show: false}, value: value(chart), dash: i >= 8 ? [4, 3] : undefined,
       }))),
       hooks: {
         drawClear: [grey(chart)],
-        draw: [limits(chart)],
+        draw: [limits(chart), marks(chart)],
         setScale: [(u, key) => { if (key === "x") reset.hidden = u.scales.x.min <= first && u.scales.x.max >= last; }],
       },
     };
