@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
 	"github.com/spf13/cobra"
 
 	"github.com/plumbline/plumbline/internal/check"
@@ -68,7 +67,7 @@ func (f *checkFlags) check(cmd *cobra.Command, a *app, files []string) error {
 	c := check.Checker{Scrape: f.scrape}
 	found := checked{Files: files, Finds: []check.Find{}}
 	if url := cmp.Or(a.prometheus, cfg.Prometheus.URL); url != "" && !f.offline {
-		if found.Presets, err = f.goLive(cmd, &c, url, cfg.Preset); err != nil {
+		if found.Presets, err = f.goLive(cmd, &c, url, cfg); err != nil {
 			return err
 		}
 	}
@@ -98,8 +97,8 @@ func filesToCheck(files []string, configFile string, cfg config.Config) ([]strin
 }
 
 // goLive lets the Checker ask a server, and tells whose names its series have.
-func (f *checkFlags) goLive(cmd *cobra.Command, c *check.Checker, url, preset string) ([]string, error) {
-	client, err := promql.NewClient(url, promconfig.DefaultHTTPClientConfig)
+func (f *checkFlags) goLive(cmd *cobra.Command, c *check.Checker, url string, cfg config.Config) ([]string, error) {
+	client, err := promql.NewClient(url, *cfg.Prometheus.HTTP())
 	if err != nil {
 		return nil, err
 	}
@@ -120,10 +119,10 @@ func (f *checkFlags) goLive(cmd *cobra.Command, c *check.Checker, url, preset st
 	for _, m := range catalog.Recognise(c.Live.Known) {
 		names = append(names, m.Name)
 	}
-	if preset == "" && len(names) > 0 {
-		preset = names[0]
+	if cfg.Preset == "" && len(names) > 0 {
+		cfg.Preset = names[0]
 	}
-	if p, known := catalog.Named(preset); known {
+	if p, known := catalog.Named(cfg.Preset); known {
 		c.Live.Instead = func(metric string) string {
 			if name := p.Counterpart(metric); c.Live.Known(name) {
 				return name

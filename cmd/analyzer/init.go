@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -8,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
 	"github.com/spf13/cobra"
 
 	"github.com/plumbline/plumbline/internal/config"
@@ -41,17 +41,15 @@ func initialise(cmd *cobra.Command, a *app, out string, force bool) error {
 	if err := refuseToOverwrite(paths, force); err != nil {
 		return err
 	}
-	url := a.prometheus
-	if url == "" {
-		cfg, err := config.Load(a.configFile)
-		if err != nil {
-			return err
-		}
-		if url = cfg.Prometheus.URL; url == "" {
-			return errors.New("init: name a server with --prometheus URL")
-		}
+	cfg, err := config.Load(a.configFile)
+	if err != nil {
+		return err
 	}
-	client, err := promql.NewClient(url, promconfig.DefaultHTTPClientConfig)
+	url := cmp.Or(a.prometheus, cfg.Prometheus.URL)
+	if url == "" {
+		return errors.New("init: name a server with --prometheus URL")
+	}
+	client, err := promql.NewClient(url, *cfg.Prometheus.HTTP())
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,14 @@ func (a *app) analyzer() *analysis.Analyzer {
 	return &analysis.Analyzer{Store: a.store(), Version: version}
 }
 
+// options are what the configuration and the global flags say of every analysis.
+func (a *app) options(cfg config.Config) analysis.Options {
+	return analysis.Options{
+		FallbackSLA: cfg.SLA, Prometheus: a.prometheus, FallbackPrometheus: cfg.Prometheus.URL,
+		Timeout: time.Duration(cfg.Prometheus.Timeout), HTTP: cfg.Prometheus.HTTP(),
+	}
+}
+
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{}
 	root := &cobra.Command{
@@ -60,7 +69,7 @@ Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 	fs.StringVar(&a.configFile, "config", config.DefaultFile, "configuration `file`")
 	fs.StringVar(&a.results, "results", "results", "`folder` of the results")
 	fs.StringVar(&a.prometheus, "prometheus", "", "`URL` of a Prometheus that holds the series (default: the run's own recording)")
-	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newTrendCommand(a),
+	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newTrendCommand(a), newCaptureCommand(a),
 		newCapacityCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
 	return cli.Run(ctx, root, args, stdout, stderr)
 }

@@ -17,7 +17,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"prometheus": servePrometheus(t),
+			"prometheus": scriptPrometheus(t),
 		},
 	})
 }

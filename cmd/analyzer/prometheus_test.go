@@ -18,10 +18,10 @@ import (
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
 )
 
-// servePrometheus is a command of scripts: `prometheus FILE` answers Prometheus'
+// scriptPrometheus is a command of scripts: `prometheus FILE` answers Prometheus'
 // API, at $PROMETHEUS, from series in its test notation, whose first half hour
 // ends now.
-func servePrometheus(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
+func scriptPrometheus(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
 	return func(ts *testscript.TestScript, neg bool, args []string) {
 		if neg || len(args) != 1 {
 			ts.Fatalf("usage: prometheus FILE")

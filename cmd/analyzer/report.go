@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plumbline/plumbline/internal/analysis"
 	"github.com/plumbline/plumbline/internal/cli"
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/store"
@@ -72,9 +71,9 @@ func (f *reportFlags) report(cmd *cobra.Command, a *app) error {
 	if err != nil {
 		return err
 	}
-	r, err := a.analyzer().Report(cmd.Context(), f.run, analysis.Options{
-		SLA: f.sla, FallbackSLA: cfg.SLA, Baseline: f.baseline, FallbackBaseline: cfg.Baseline, Prometheus: a.prometheus,
-	})
+	opts := a.options(cfg)
+	opts.SLA, opts.Baseline, opts.FallbackBaseline = f.sla, f.baseline, cfg.Baseline
+	r, err := a.analyzer().Report(cmd.Context(), f.run, opts)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -22,6 +21,7 @@ import (
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/promql/querytest"
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
@@ -96,13 +96,7 @@ func startLoadgen(t *testing.T, dir, id string, args ...string) (wait func() (co
 // address of its own; a real Prometheus scrapes them all, and the totals are equal.
 func TestFourSegmentsAreOneRun(t *testing.T) {
 	t.Parallel()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("PLUMBLINE_REQUIRE_SERVERS") == "1" {
-			t.Fatal("no prometheus: apt-get install --no-install-recommends prometheus")
-		}
-		t.Skip("no prometheus: apt-get install --no-install-recommends prometheus")
-	}
+	binary := querytest.Binary(t)
 	if l, err := net.Listen("tcp", "127.0.0.2:0"); err != nil {
 		t.Skipf("only one loopback address here: %v", err)
 	} else {
@@ -251,36 +245,12 @@ func freeAddress(t *testing.T, host string) string {
 // startPrometheus starts a server that scrapes the pages every second.
 func startPrometheus(t *testing.T, binary string, pages []string) string {
 	t.Helper()
-	address, dir := freeAddress(t, "127.0.0.1"), t.TempDir()
 	targets, err := json.Marshal(pages)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: loadgen\n  static_configs: [{targets: " + string(targets) + "}]\n"
-	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(cfg), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, binary, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--web.listen-address="+address,
-		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.enable-remote-write-receiver")
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(); _ = cmd.Wait() })
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if res, err := http.Get("http://" + address + "/-/ready"); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return "http://" + address
-			}
-		}
-	}
-	stop()
-	_ = cmd.Wait()
-	t.Fatalf("prometheus did not become ready: %s", log.String())
-	return ""
+	config := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n- job_name: loadgen\n  static_configs: [{targets: " + string(targets) + "}]\n"
+	return querytest.Serve(t, querytest.Setup{Binary: binary, Config: config, Flags: []string{querytest.Receiver}}).URL
 }
 
 // recorded is how many requests a sealed recording has counted.
@@ -301,13 +271,7 @@ func recorded(t *testing.T, dir string) float64 {
 // A run whose series are pushed to a Prometheus, under both our names and k6's.
 func TestRemoteWrite(t *testing.T) {
 	t.Parallel()
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("PLUMBLINE_REQUIRE_SERVERS") == "1" {
-			t.Fatal("no prometheus: apt-get install --no-install-recommends prometheus")
-		}
-		t.Skip("no prometheus: apt-get install --no-install-recommends prometheus")
-	}
+	binary := querytest.Binary(t)
 	target := &counted{requests: map[string]int{}}
 	server := httptest.NewServer(target)
 	defer server.Close()

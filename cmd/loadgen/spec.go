@@ -107,9 +107,8 @@ func (f *runFlags) addRemoteWrite(spec *testrun.Spec, cfg config.Config) error {
 	if err != nil || to.Host == "" {
 		return fmt.Errorf("--remote-write: want a URL such as http://127.0.0.1:9090/api/v1/write, got %q", f.remoteWrite)
 	}
-	how, err := cfg.Prometheus.HTTP()
-	spec.RemoteWrite = &testrun.RemoteWrite{URL: f.remoteWrite, HTTP: how}
-	return err
+	spec.RemoteWrite = &testrun.RemoteWrite{URL: f.remoteWrite, HTTP: *cfg.Prometheus.HTTP()}
+	return nil
 }
 
 // addSLA reads the SLA, which is kept with the run, and takes the service's name from it.

@@ -2,9 +2,11 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"time"
 
@@ -31,7 +33,11 @@ type Options struct {
 	FallbackSLA      string // file, when the run has no copy
 	Baseline         string // name; "" for the run's own
 	FallbackBaseline string // name, when the run has none
-	Prometheus       string // URL; "" for the run's recording
+	Prometheus       string // URL; "" for the run's own source
+
+	FallbackPrometheus string                       // URL, when the run has no source of its own
+	Timeout            time.Duration                // for each answer of a Prometheus; 0 for the default
+	HTTP               *promconfig.HTTPClientConfig // how a Prometheus is spoken to; nil for the defaults
 }
 
 // An analyzed run: what was measured in it, and with what.
@@ -102,16 +108,13 @@ func (a *Analyzer) agreementText(id string, opts Options) (text []byte, name str
 
 // source gives the Querier that holds the series of a run.
 func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql.Querier, func(), string, error) {
-	url := opts.Prometheus
-	if url == "" && !r.Source.Recording {
-		url = r.Source.Prometheus
+	address := opts.Prometheus
+	if address == "" && !r.Source.Recording {
+		address = cmp.Or(r.Source.Prometheus, opts.FallbackPrometheus)
 	}
-	if url != "" {
-		client, err := promql.NewClient(url, promconfig.DefaultHTTPClientConfig)
-		if err != nil {
-			return nil, nil, "", err
-		}
-		return client, func() {}, url, client.WaitFor(ctx, r.Window.End)
+	if address != "" {
+		client, err := a.client(ctx, address, r.Window, opts)
+		return client, func() {}, withoutPassword(address), err
 	}
 	db, err := embedded.Open(a.Store.Recording(r.ID))
 	switch {
@@ -131,6 +134,35 @@ func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql
 		}
 	}
 	return db, func() { _ = db.Close() }, "", nil //nolint:errcheck // it was only read
+}
+
+// client asks a Prometheus, once it holds the window.
+func (a *Analyzer) client(ctx context.Context, address string, w run.Window, opts Options) (*promql.Client, error) {
+	cfg := promconfig.DefaultHTTPClientConfig
+	if opts.HTTP != nil {
+		cfg = *opts.HTTP
+	}
+	client, err := promql.NewClient(address, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Timeout > 0 {
+		client.Timeout = opts.Timeout
+	}
+	if err := client.WaitFor(ctx, w.End); err != nil {
+		return nil, err
+	}
+	return client, client.Holds(ctx, w)
+}
+
+// withoutPassword is a URL as it may stand in a report.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
 }
 
 // markKilled registers that a run's generator was killed, and when.
@@ -153,7 +185,7 @@ func (a *Analyzer) markKilled(ctx context.Context, db *embedded.DB, r *run.Run) 
 
 // score measures a run that is only compared.
 func (a *Analyzer) score(ctx context.Context, id string, opts Options) (compare.RunValues, error) {
-	x, closeRun, err := a.open(ctx, id, Options{SLA: opts.SLA, FallbackSLA: opts.FallbackSLA})
+	x, closeRun, err := a.open(ctx, id, Options{SLA: opts.SLA, FallbackSLA: opts.FallbackSLA, FallbackPrometheus: opts.FallbackPrometheus, Timeout: opts.Timeout, HTTP: opts.HTTP})
 	if err != nil {
 		return compare.RunValues{}, err
 	}

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
-	httpconfig "github.com/prometheus/common/config"
+	commonconfig "github.com/prometheus/common/config"
 	prom "github.com/prometheus/prometheus/config"
 	"gopkg.in/yaml.v3"
 
@@ -32,30 +31,36 @@ type Config struct {
 	Prometheus    Prometheus        `yaml:"prometheus"`
 }
 
-// Prometheus says which server holds the series of runs without a recording.
+// Prometheus says which server holds the series of runs without a recording, and
+// how it is spoken to: credentials, TLS, headers, in Prometheus' own form.
 type Prometheus struct {
-	URL        string     `yaml:"url"`
-	HTTPConfig *yaml.Node `yaml:"http_config"` // authorization, TLS and so on, as in Prometheus' own file
-	dir        string     // of the configuration; files named in http_config lie beside it
+	URL        string              `yaml:"url"`
+	Timeout    strictyaml.Duration `yaml:"timeout"` // for each answer; 0 for the default
+	HTTPConfig *yaml.Node          `yaml:"http_config"`
+
+	http *commonconfig.HTTPClientConfig
 }
 
-var yamlFraming = regexp.MustCompile(`yaml: |unmarshal errors:\n\s*|line \d+: `)
+// HTTP is how the server is spoken to. Files that it names are found from the
+// folder of the configuration file.
+func (p Prometheus) HTTP() *commonconfig.HTTPClientConfig {
+	if p.http == nil {
+		return &commonconfig.DefaultHTTPClientConfig
+	}
+	return p.http
+}
 
-// HTTP is how the server is spoken to.
-func (p Prometheus) HTTP() (httpconfig.HTTPClientConfig, error) {
-	if p.HTTPConfig == nil {
-		return httpconfig.DefaultHTTPClientConfig, nil
-	}
-	text, err := yaml.Marshal(p.HTTPConfig)
-	if err != nil {
-		return httpconfig.HTTPClientConfig{}, err
-	}
-	cfg, err := httpconfig.LoadHTTPConfig(string(text))
-	if err != nil { // the lines that it names are those of text
-		return httpconfig.HTTPClientConfig{}, errors.New(yamlFraming.ReplaceAllString(err.Error(), ""))
-	}
-	cfg.SetDirectory(p.dir)
-	return *cfg, nil
+// read reads http_config.
+func (p *Prometheus) read(dir string, at strictyaml.Path) strictyaml.Problems {
+	return strictyaml.ReadPart(p.HTTPConfig, at.Field("http_config"), func(text []byte) error {
+		cfg, err := commonconfig.LoadHTTPConfig(string(text))
+		if err != nil {
+			return err
+		}
+		cfg.SetDirectory(dir)
+		p.http = cfg
+		return nil
+	})
 }
 
 type file struct {
@@ -83,12 +88,8 @@ func Load(path string) (Config, error) {
 		if _, known := catalog.Named(f.Preset); f.Preset != "" && !known {
 			ps.Addf(at.Field("preset"), "there are %s, got %q", strings.Join(catalog.Names(), ", "), f.Preset)
 		}
-		if _, err := f.Prometheus.HTTP(); err != nil {
-			ps.Addf(at.Field("prometheus").Field("http_config"), "%v", err)
-		}
-		return ps
+		return append(ps, f.Prometheus.read(filepath.Dir(path), at.Field("prometheus"))...)
 	})
-	f.Prometheus.dir = filepath.Dir(path)
 	return f.Config, err
 }
 

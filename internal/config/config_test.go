@@ -1,45 +1,75 @@
-package config
+package config_test
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/plumbline/plumbline/internal/config"
 )
 
-func TestHTTPConfig(t *testing.T) {
-	for _, c := range []struct{ name, http, fails string }{
-		{"none", "", ""},
-		{"basic authorization", "{basic_auth: {username: u, password_file: word}}", ""},
-		{"unknown key", "{basic_auht: {}}", "http_config: field basic_auht not found"},
-		{"two authorizations", "{basic_auth: {username: u}, authorization: {credentials: x}}", "at most one of"},
+// load reads a configuration file of a text.
+func load(t *testing.T, text string) (config.Config, string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plumbline.yaml")
+	if err := os.WriteFile(path, []byte("apiVersion: plumbline/v1\nkind: Config\n"+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(path)
+	return cfg, filepath.Dir(path), err
+}
+
+func TestHTTPConfigIsPrometheusOwn(t *testing.T) {
+	cfg, dir, err := load(t, `prometheus:
+  url: https://mimir.example/prometheus
+  http_config: # as in Prometheus' remote_read
+    authorization: {credentials_file: secrets/token}
+    tls_config:
+      ca_file: ca.pem
+      insecure_skip_verify: false
+    http_headers:
+      X-Scope-OrgID: {values: [team-a]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	http := cfg.Prometheus.HTTP()
+	if got, want := http.Authorization.CredentialsFile, filepath.Join(dir, "secrets/token"); got != want {
+		t.Errorf("got the token in %s, want it in %s", got, want)
+	}
+	if got, want := http.TLSConfig.CAFile, filepath.Join(dir, "ca.pem"); got != want {
+		t.Errorf("got the CA in %s, want it in %s", got, want)
+	}
+	if got := http.HTTPHeaders.Headers["X-Scope-OrgID"].Values; len(got) != 1 || got[0] != "team-a" {
+		t.Errorf("got tenant %v, want team-a", got)
+	}
+	if !http.FollowRedirects || !http.EnableHTTP2 {
+		t.Error("want Prometheus' own defaults for what isn't set")
+	}
+}
+
+func TestWithoutHTTPConfigPrometheusDefaultsHold(t *testing.T) {
+	cfg, _, err := load(t, "prometheus: {url: http://localhost:9090}\n")
+	if err != nil || !cfg.Prometheus.HTTP().FollowRedirects {
+		t.Errorf("got %+v, %v, want the defaults", cfg.Prometheus.HTTP(), err)
+	}
+}
+
+func TestMistakesInHTTPConfigHaveTheirPlaces(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown key", "prometheus:\n  # a comment\n\n  http_config:\n    basic_auth:\n      usrname: me\n", "plumbline.yaml:8:7: prometheus.http_config.basic_auth.usrname: unknown key usrname"},
+		{"two unknown keys", "prometheus:\n  http_config:\n    a: 1\n    b: 2\n", "plumbline.yaml:6:5: prometheus.http_config.b: unknown key b"},
+		{"wrong type", "prometheus:\n  http_config:\n    basic_auth: hunter2\n", "plumbline.yaml:5:5: prometheus.http_config.basic_auth: cannot unmarshal !!str the value"},
+		{"in one line", "prometheus: {http_config: {follow_redirects: maybe}}\n", "plumbline.yaml:3:28: prometheus.http_config.follow_redirects: cannot unmarshal"},
+		{"contradiction", "prometheus:\n  http_config:\n    bearer_token: hunter2\n    bearer_token_file: x\n", "plumbline.yaml:5:5: prometheus.http_config: at most one of bearer_token & bearer_token_file must be configured"},
 	} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "plumbline.yaml")
-		text := "apiVersion: plumbline/v1\nkind: Config\nprometheus: {url: http://p:9090"
-		if c.http != "" {
-			text += ", http_config: " + c.http
+		_, _, err := load(t, c.text)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.want)
 		}
-		if err := os.WriteFile(path, []byte(text+"}\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := Load(path)
-		if c.fails != "" {
-			if err == nil || !strings.Contains(err.Error(), c.fails) || !strings.HasPrefix(err.Error(), path+":3:") {
-				t.Errorf("%s: got %v, want %s:3:…%s", c.name, err, path, c.fails)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-			continue
-		}
-		how, err := cfg.Prometheus.HTTP()
-		if err != nil {
-			t.Errorf("%s: %v", c.name, err)
-		}
-		if c.http != "" && how.BasicAuth.PasswordFile != filepath.Join(dir, "word") {
-			t.Errorf("%s: got password file %s, want it beside the configuration", c.name, how.BasicAuth.PasswordFile)
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error shows a secret: %v", c.name, err)
 		}
 	}
 }

@@ -45,11 +45,11 @@ type Package struct {
 // Packages is the picture, in the order in which ARCHITECTURE.md lists it. A
 // new package gets a line here and there.
 var Packages = []Package{
-	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: capacity check demo init report runs trend"},
+	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: capacity capture check demo init report runs trend"},
 	{Path: "cmd/loadgen", Row: Wiring, Sentence: "run validate"},
 	{Path: "pkg/run", Row: Words, Sentence: "Run, Window, Stage — what was tested, and when"},
 	{Path: "pkg/loadgen", Row: Asking, Sentence: "Scenario, Profile, Generator — sends the traffic and measures it"},
-	{Path: "pkg/promql", Row: Asking, Sentence: "Querier, Meter, Selector; Client, for a Prometheus server"},
+	{Path: "pkg/promql", Row: Asking, Sentence: "Querier, Sampler, Meter, Selector; Client, for a Prometheus server"},
 	{Path: "pkg/promql/catalog", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "the guide's queries, verbatim and as they should be asked"},
 	{Path: "pkg/promql/lint", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "what is wrong with a query, and where"},
 	{Path: "pkg/promql/embedded", Row: Asking, Arrows: []string{"pkg/promql"}, Sentence: "Prometheus' own engine and storage: recordings, live and sealed"},

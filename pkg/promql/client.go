@@ -4,255 +4,198 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"net"
+	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
-	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/config"
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
-// How a Client deals with a server in trouble.
+// What a Client asks of a server at one time.
 const (
-	queryTimeout = 2 * time.Minute
-	tries        = 4
-	firstPause   = 250 * time.Millisecond // doubled after each try
-	maxPoints    = 11_000                 // that Prometheus gives for a series at once
+	maxPoints     = 11_000 // that Prometheus gives for a series at once
+	maxConcurrent = 8      // questions
 )
 
-// A Client asks a Prometheus server through its HTTP API.
+// A Client asks a Prometheus server, or one that answers like it, through its
+// HTTP API. It is a [Querier] and a [Sampler].
 type Client struct {
-	url string
-	api v1.API
+	Timeout time.Duration // for the answer to one question, all tries taken together
+
+	base  *url.URL
+	name  string // the server in messages: its URL without a password
+	http  *http.Client
+	slots chan struct{} // one for each question under way
+
+	firstPause time.Duration // between two tries, doubled after each
+
+	mu         sync.Mutex
+	reads      map[string]*kept // by selector
+	keptBytes  atomic.Int64
+	sampleless atomic.Bool // it was found to have no remote read
 }
 
 // NewClient makes a Client for the server at a base URL, with authentication,
 // TLS and headers in Prometheus' own form.
-func NewClient(url string, cfg config.HTTPClientConfig) (*Client, error) {
-	rt, err := config.NewRoundTripperFromConfig(cfg, "plumbline")
+func NewClient(address string, cfg config.HTTPClientConfig) (*Client, error) {
+	base, err := url.Parse(address)
 	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", url, err)
+		return nil, fmt.Errorf("prometheus: %w", errors.Unwrap(err)) // the URL itself may hold a password
 	}
-	c, err := api.NewClient(api.Config{Address: url, RoundTripper: rt})
+	if base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, fmt.Errorf("prometheus %s: want a URL such as http://localhost:9090", base.Redacted())
+	}
+	client, err := config.NewClientFromConfig(cfg, "plumbline")
 	if err != nil {
-		return nil, fmt.Errorf("prometheus %s: %w", url, err)
+		return nil, fmt.Errorf("prometheus %s: %w", base.Redacted(), err)
 	}
-	return &Client{url: url, api: v1.NewAPI(c)}, nil
+	return &Client{
+		Timeout: 2 * time.Minute, base: base, name: "prometheus " + base.Redacted(), http: client,
+		slots: make(chan struct{}, maxConcurrent), firstPause: 250 * time.Millisecond, reads: map[string]*kept{},
+	}, nil
 }
 
 // Query implements [Querier].
 func (c *Client) Query(ctx context.Context, expr string, at time.Time) (Result, error) {
-	return c.ask(ctx, expr, func(ctx context.Context) (model.Value, v1.Warnings, v1.Infos, error) {
-		return c.api.Query(ctx, expr, at)
-	})
+	res, err := c.query(ctx, "query", url.Values{"query": {expr}, "time": {apiTime(at)}})
+	if err != nil {
+		return Result{}, QueryError(expr, err)
+	}
+	return res, nil
 }
 
-// QueryRange implements [Querier]; a range of more points than Prometheus gives at once is asked in parts.
+// QueryRange implements [Querier]. A range of more points than Prometheus gives
+// at once is asked in parts, and so is one that the server finds too much.
 func (c *Client) QueryRange(ctx context.Context, expr string, r Range) (Result, error) {
+	if r.Step < time.Millisecond {
+		return Result{}, QueryError(expr, fmt.Errorf("%w: step %s", ErrBadQuery, r.Step))
+	}
 	var parts []Result
 	for start := r.Start; !start.After(r.End); start = start.Add(maxPoints * r.Step) {
-		part := v1.Range{Start: start, End: minTime(r.End, start.Add((maxPoints-1)*r.Step)), Step: r.Step}
-		res, err := c.ask(ctx, expr, func(ctx context.Context) (model.Value, v1.Warnings, v1.Infos, error) {
-			return c.api.QueryRange(ctx, expr, part)
-		})
+		part, err := c.part(ctx, expr, Range{start, minTime(r.End, start.Add((maxPoints-1)*r.Step)), r.Step})
 		if err != nil {
-			return Result{}, err
+			return Result{}, QueryError(expr, err)
 		}
-		parts = append(parts, res)
+		parts = append(parts, part)
 	}
 	return join(parts), nil
 }
 
-// ask tries until the server answers; a bad query is not asked again.
-func (c *Client) ask(ctx context.Context, expr string, try func(context.Context) (model.Value, v1.Warnings, v1.Infos, error)) (Result, error) {
-	pause := firstPause
-	for n := 1; ; n++ {
-		tryCtx, cancel := context.WithTimeout(ctx, queryTimeout)
-		value, warnings, infos, err := try(tryCtx)
-		cancel()
-		if err == nil {
-			res, err := fromModel(value)
-			if err != nil {
-				return Result{}, QueryError(expr, fmt.Errorf("prometheus %s: %w", c.url, err))
-			}
-			res.Warnings = append(warnings, infos...)
-			return res, nil
-		}
-		cause := err
-		err = c.explain(err)
-		if n == tries || !worthRetrying(cause) || ctx.Err() != nil {
-			return Result{}, QueryError(expr, err)
-		}
-		select {
-		case <-ctx.Done():
-			return Result{}, QueryError(expr, ctx.Err())
-		case <-time.After(pause):
-			pause *= 2
-		}
+// part asks for a stretch, and for its halves if it is too much.
+func (c *Client) part(ctx context.Context, expr string, r Range) (Result, error) {
+	res, err := c.query(ctx, "query_range", url.Values{
+		"query": {expr}, "start": {apiTime(r.Start)}, "end": {apiTime(r.End)},
+		"step": {strconv.FormatFloat(r.Step.Seconds(), 'f', -1, 64)},
+	})
+	steps := r.End.Sub(r.Start) / r.Step
+	if !errors.Is(err, errTooMuch) || steps < 1 {
+		return res, err
 	}
+	half := steps / 2
+	first, err := c.part(ctx, expr, Range{r.Start, r.Start.Add(half * r.Step), r.Step})
+	if err != nil {
+		return Result{}, err
+	}
+	second, err := c.part(ctx, expr, Range{r.Start.Add((half + 1) * r.Step), r.End, r.Step})
+	if err != nil {
+		return Result{}, err
+	}
+	return join([]Result{first, second}), nil
 }
 
-// worthRetrying is true of connection errors, 429 and 5xx, and of an answer cut
-// short; not of a bad query, nor of any other refusal.
-func worthRetrying(err error) bool {
-	var apiErr *v1.Error
-	if !errors.As(err, &apiErr) {
-		return true
-	}
-	switch apiErr.Type {
-	case v1.ErrBadData, v1.ErrExec:
-		return false
-	case v1.ErrClient:
-		return strings.Contains(apiErr.Msg, "429")
-	}
-	return true
+func (c *Client) query(ctx context.Context, path string, form url.Values) (res Result, err error) {
+	form.Set("timeout", c.Timeout.String())
+	err = c.ask(ctx, c.post(path, form), func(a answer) (err error) {
+		res, err = a.result()
+		return err
+	})
+	return res, err
 }
 
-// explain makes an error of the API one that a person can act on.
-func (c *Client) explain(err error) error {
-	var netErr *net.OpError
-	var apiErr *v1.Error
-	switch {
-	case errors.As(err, &netErr):
-		return fmt.Errorf("prometheus %s: %w", c.url, netErr)
-	case !errors.As(err, &apiErr):
-		return fmt.Errorf("prometheus %s: %w", c.url, err)
-	case apiErr.Type == v1.ErrBadData || apiErr.Type == v1.ErrExec:
-		return fmt.Errorf("prometheus %s: %w: %s", c.url, ErrBadQuery, apiErr.Msg)
-	}
-	return fmt.Errorf("prometheus %s: %s: %s", c.url, apiErr.Msg, excerpt(apiErr.Detail))
+// apiTime is a time as the API takes it.
+func apiTime(t time.Time) string {
+	return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64)
 }
 
-// excerpt is the start of an answer, on one line.
-func excerpt(text string) string {
-	const most = 120
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > most {
-		text = text[:most] + "…"
-	}
-	return text
-}
+// How [Client.WaitFor] waits for samples that are not there yet.
+const (
+	waitFor  = 30 * time.Second
+	settling = time.Minute // after which nothing more is to be expected
+)
 
-// waitFor is the longest that [Client.WaitFor] waits.
-const waitFor = 30 * time.Second
-
-// WaitFor waits, at most 30 s, until the server holds samples newer than t.
+// WaitFor waits, at most 30 s, until the server holds samples newer than t. It
+// doesn't wait when t is long past, or for a server that scrapes nothing itself.
 func (c *Client) WaitFor(ctx context.Context, t time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, waitFor)
 	defer cancel()
-	for {
+	for answered := false; time.Since(t) < settling; answered = true {
 		res, err := c.Query(ctx, "max(timestamp(up))", time.Now())
+		switch {
+		case err != nil && !(answered && ctx.Err() != nil):
+			return err
+		case err == nil && (len(res.Series) == 0 || res.scalar() >= float64(t.UnixMilli())/1000):
+			return nil
+		case !pause(ctx, time.Second):
+			return fmt.Errorf("%s: no sample after %s yet: is it still scraping?", c.name, t.UTC().Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// Holds is an error that says so when the server holds nothing at all of a
+// window, since it forgot it or never had it.
+func (c *Client) Holds(ctx context.Context, w run.Window) error {
+	now := time.Now()
+	there, err := c.holdsAny(ctx, w)
+	if there || err != nil {
+		return err
+	}
+	if there, err = c.holdsAny(ctx, run.Window{Start: w.Start, End: now}); err != nil {
+		return err
+	}
+	if !there {
+		return fmt.Errorf("%s: it holds no series from %s or later: is it the one that scraped the run?", c.name, stamp(w.Start))
+	}
+	// Something is there between the window's start and now: halve until it's known since when.
+	none, some := w.End, now
+	for some.Sub(none) > time.Minute {
+		middle := none.Add(some.Sub(none) / 2)
+		there, err := c.holdsAny(ctx, run.Window{Start: w.Start, End: middle})
 		if err != nil {
 			return err
 		}
-		if newest := res.scalar(); newest >= float64(t.UnixMilli())/1000 {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("prometheus %s: no sample after %s yet: is it still scraping?", c.url, t.UTC().Format(time.RFC3339))
-		case <-time.After(time.Second):
-		}
-	}
-}
-
-// fromModel takes over what the API's client decoded.
-func fromModel(value model.Value) (Result, error) {
-	var res Result
-	switch v := value.(type) {
-	case *model.Scalar:
-		res.Series = []Series{{Points: []Point{{Time: v.Timestamp.Time(), Value: float64(v.Value)}}}}
-	case model.Vector:
-		for _, s := range v {
-			p := Point{Time: s.Timestamp.Time(), Value: float64(s.Value)}
-			if s.Histogram != nil {
-				p = histogramPoint(s.Timestamp, s.Histogram)
-			}
-			res.Series = append(res.Series, Series{fromMetric(s.Metric), []Point{p}})
-		}
-	case model.Matrix:
-		for _, s := range v {
-			series := Series{Labels: fromMetric(s.Metric)}
-			for _, p := range s.Values {
-				series.Points = append(series.Points, Point{Time: p.Timestamp.Time(), Value: float64(p.Value)})
-			}
-			for _, p := range s.Histograms {
-				series.Points = append(series.Points, histogramPoint(p.Timestamp, p.Histogram))
-			}
-			slices.SortStableFunc(series.Points, func(a, b Point) int { return a.Time.Compare(b.Time) })
-			res.Series = append(res.Series, series)
-		}
-	default:
-		return Result{}, fmt.Errorf("answered with a %T, not with numbers", value)
-	}
-	res.sort()
-	return res, nil
-}
-
-func fromMetric(m model.Metric) labels.Labels {
-	b := labels.NewBuilder(labels.EmptyLabels())
-	for name, value := range m {
-		b.Set(string(name), string(value))
-	}
-	return b.Labels()
-}
-
-func (r *Result) sort() {
-	slices.SortFunc(r.Series, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
-}
-
-// histogramPoint recovers a native histogram from the API's list of buckets. The
-// API drops the schema; the ratio of a bucket's bounds tells it.
-func histogramPoint(at model.Time, sh *model.SampleHistogram) Point {
-	h := &histogram.FloatHistogram{Count: float64(sh.Count), Sum: float64(sh.Sum)}
-	h.Schema = schemaOf(sh.Buckets)
-	next := map[bool]int{}
-	add := func(positive bool, spans *[]histogram.Span, counts *[]float64, bound, count float64) {
-		index := int(math.Round(math.Log2(bound) * math.Pow(2, float64(h.Schema))))
-		offset := index
-		if len(*spans) > 0 {
-			offset = index - next[positive]
-		}
-		if len(*spans) > 0 && offset == 0 {
-			(*spans)[len(*spans)-1].Length++
+		if there {
+			some = middle
 		} else {
-			*spans = append(*spans, histogram.Span{Offset: int32(offset), Length: 1})
-		}
-		next[positive] = index + 1
-		*counts = append(*counts, count)
-	}
-	for _, b := range sh.Buckets {
-		switch lo, hi := float64(b.Lower), float64(b.Upper); {
-		case lo <= 0 && hi >= 0:
-			h.ZeroThreshold, h.ZeroCount = hi, float64(b.Count)
-		case lo > 0:
-			add(true, &h.PositiveSpans, &h.PositiveBuckets, hi, float64(b.Count))
+			none = middle
 		}
 	}
-	for _, b := range slices.Backward(sh.Buckets) {
-		if float64(b.Upper) < 0 {
-			add(false, &h.NegativeSpans, &h.NegativeBuckets, -float64(b.Lower), float64(b.Count))
-		}
-	}
-	return Point{Time: at.Time(), Value: 0, Histogram: h}
+	return fmt.Errorf("%s: it holds nothing from before %s, and the run was from %s to %s; `analyzer capture` keeps a run's series before they are forgotten", c.name, stamp(some), stamp(w.Start), stamp(w.End))
 }
 
-// schemaOf tells the schema from the first bucket that has two finite bounds of one
-// sign: their ratio is 2^(2^-schema). 0 when there is none.
-func schemaOf(buckets model.HistogramBuckets) int32 {
-	for _, b := range buckets {
-		lo, hi := math.Abs(float64(b.Lower)), math.Abs(float64(b.Upper))
-		if float64(b.Lower)*float64(b.Upper) > 0 && !math.IsInf(lo, 0) && !math.IsInf(hi, 0) {
-			return int32(math.Round(-math.Log2(math.Abs(math.Log2(hi / lo)))))
-		}
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// holdsAny reports whether any series has samples in a window, as far as the server tells.
+func (c *Client) holdsAny(ctx context.Context, w run.Window) (there bool, err error) {
+	form := url.Values{"start": {apiTime(w.Start)}, "end": {apiTime(w.End)}, "limit": {"1"}}
+	there = true // unless it says otherwise
+	err = c.ask(ctx, c.get("label/__name__/values", form), func(a answer) error {
+		names, err := a.strings()
+		there = len(names) > 0 || err != nil
+		return err
+	})
+	if t := (*trouble)(nil); errors.As(err, &t) && !t.again {
+		err = nil // it doesn't tell
 	}
-	return 0
+	return there, err
 }
 
 // join puts the parts of a range, in order of time, together again.
@@ -263,7 +206,11 @@ func join(parts []Result) Result {
 	var out Result
 	at := map[string]int{}
 	for _, part := range parts {
-		out.Warnings = append(out.Warnings, part.Warnings...)
+		for _, w := range part.Warnings {
+			if !slices.Contains(out.Warnings, w) {
+				out.Warnings = append(out.Warnings, w)
+			}
+		}
 		for _, s := range part.Series {
 			key := s.Labels.String()
 			i, known := at[key]
@@ -277,4 +224,18 @@ func join(parts []Result) Result {
 	}
 	out.sort()
 	return out
+}
+
+func (r *Result) sort() {
+	slices.SortFunc(r.Series, func(a, b Series) int { return labels.Compare(a.Labels, b.Labels) })
+}
+
+// excerpt is the start of an answer, on one line.
+func excerpt(text string) string {
+	const most = 120
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 4*most)], "�")), " ")
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return text
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -25,13 +24,17 @@ type Grid struct {
 }
 
 // gridOver covers a window and one step more, since what happened at its end is
-// seen by the scrape that follows.
+// seen by the scrape that follows. It starts at a whole millisecond, as samples do.
 func gridOver(w run.Window, step time.Duration) Grid {
-	return Grid{w.Start, step, int(math.Ceil(float64(w.Duration())/float64(step))) + 1}
+	start := time.UnixMilli(w.Start.UnixMilli())
+	return Grid{start, step, int(math.Ceil(float64(w.End.Sub(start))/float64(step))) + 1}
 }
 
 // End is the end of interval i.
 func (g Grid) End(i int) time.Time { return g.Start.Add(time.Duration(i+1) * g.Step) }
+
+// start is the start of interval i, in ms.
+func (g Grid) start(i int) int64 { return g.Start.UnixMilli() + int64(i)*g.Step.Milliseconds() }
 
 // Cells gives the intervals [from, to) that lie wholly inside w.
 func (g Grid) Cells(w run.Window) (from, to int) {
@@ -40,6 +43,19 @@ func (g Grid) Cells(w run.Window) (from, to int) {
 	from = min(max(from, 0), g.N)
 	return from, max(min(to, g.N), from)
 }
+
+// since is the grid's stretch and some time before it.
+func (g Grid) since(before time.Duration) run.Window {
+	return run.Window{Start: g.Start.Add(-before), End: g.End(g.N - 1)}
+}
+
+// lead is how far before the grid the latest samples before it lie; the same for
+// all that is read of a series, so that it is read once.
+func (g Grid) lead() time.Duration { return lookback + 3*g.Step }
+
+// history is how far before the grid a series can have been that then vanished
+// and returned, so that it isn't taken for one that was born.
+func (g Grid) history() time.Duration { return time.Duration(g.N)*g.Step + lookback }
 
 // Increments is what counters gained in each interval of a grid, by group. All
 // totals, means, peaks and quantiles are sums over it, so they agree.
@@ -76,221 +92,207 @@ func (inc Increments) Values() []float64 {
 	return sum
 }
 
-// maxRawSamples is how many raw samples are fetched from a server that can't
-// take exact increments itself, before the intervals are widened.
-const maxRawSamples = 1_000_000
-
 // lookback is how far back Prometheus looks for the last sample of a series.
 const lookback = 5 * time.Minute
 
-// increments asks for the gains of the series of sel, summed by labels.
+// increments takes the gains of the series of sel, summed by labels, in the way
+// that costs least where the series are. All ways give the same; package
+// querytest holds them to it.
 func (m *Meter) increments(ctx context.Context, sel Selector, by []string, w run.Window) (Increments, error) {
-	inc := Increments{Grid: gridOver(w, m.scrape)}
-	anchored, err := m.canAnchor(ctx)
-	if err != nil {
-		return inc, err
-	}
-	gains := newGains(by)
-	if anchored {
-		err = m.addRange(ctx, gains, &inc, sumBy(by, fmt.Sprintf("increase(%s[%s] anchored)", sel, promDuration(inc.Grid.Step))))
-	} else {
-		err = m.addDifferences(ctx, gains, &inc, sel)
-	}
-	if err != nil {
-		return inc, err
-	}
-	if err := m.addBirths(ctx, gains, &inc, sel, by); err != nil {
-		return inc, err
-	}
-	inc.Groups = gains.sorted()
-	return inc, nil
-}
-
-// addBirths adds the first value of each counter that was born inside the
-// window at a target that was up at the scrape before: increase() sees only
-// what came after it. In our recordings that first value is 0. Series of a
-// target without an up series (federated, remote-written) are left as increase()
-// has them, since nothing tells a birth there from a target that came late.
-// Whether a candidate was there earlier, vanished and returned is asked only
-// when there are candidates, since it looks back over the whole window.
-func (m *Meter) addBirths(ctx context.Context, gains *gains, inc *Increments, sel Selector, by []string) error {
-	step := promDuration(inc.Grid.Step)
-	wasUp := fmt.Sprintf("and on (job, instance) (up offset %s == 1)", step)
-	first := fmt.Sprintf("(min_over_time(%s[%s]) > 0)", sel, step)
-	if gains.native {
-		// A first histogram can't be told from a second within one interval; injected zeros bring two.
-		first = fmt.Sprintf("((%s and histogram_count(%s) > 0) and count_over_time(%s[%s]) == 1)", sel, sel, sel, step)
-	}
-	born := fmt.Sprintf("(%s unless %s offset %s) %s", first, sel, step, wasUp)
-	candidates, err := m.addedRange(ctx, inc, "count("+born+")")
-	if err != nil || len(candidates.Series) == 0 {
-		return err
-	}
-	before := promDuration(time.Duration(inc.Grid.N)*inc.Grid.Step + lookback)
-	return m.addRange(ctx, gains, inc, sumBy(by, fmt.Sprintf("(%s) unless present_over_time(%s[%s] offset %s)", born, sel, before, step)))
-}
-
-// addedRange asks expr at the end of each interval and keeps the warnings.
-func (m *Meter) addedRange(ctx context.Context, inc *Increments, expr string) (Result, error) {
-	res, err := m.QueryRange(ctx, expr, Range{inc.Grid.End(0), inc.Grid.End(inc.Grid.N - 1), inc.Grid.Step})
-	for _, w := range res.Warnings {
-		if !slices.Contains(inc.Warnings, w) {
-			inc.Warnings = append(inc.Warnings, w)
+	grid := gridOver(w, m.scrape)
+	for _, way := range []func(context.Context, *tally, Selector) (taken bool, err error){
+		m.walked, m.anchored, m.subtracted, m.paged,
+	} {
+		t := newTally(grid, by)
+		if taken, err := way(ctx, t, sel); err != nil {
+			return Increments{Grid: grid}, err
+		} else if taken {
+			return t.increments(), nil
 		}
 	}
-	return res, err
+	return Increments{Grid: grid}, nil
 }
 
-// addRange adds the points of a range query over the grid to the gains.
-func (m *Meter) addRange(ctx context.Context, gains *gains, inc *Increments, expr string) error {
-	res, err := m.addedRange(ctx, inc, expr)
+// walked walks over the raw samples where they lie: in a recording, or sent by a
+// server as it stores them.
+func (m *Meter) walked(ctx context.Context, t *tally, sel Selector) (bool, error) {
+	ups, err := m.upTimes(ctx, t.grid)
 	if err != nil {
-		return err
+		return false, unlessNoSamples(err)
 	}
-	for _, s := range res.Series {
-		gain := gains.of(s.Labels, inc.Grid.N)
+	for _, before := range []time.Duration{t.grid.lead(), t.grid.history()} {
+		*t = *newTally(t.grid, t.by)
+		asked := Asked{Query: sumBy(t.by, increase(sel, t.grid)+" anchored)"), Start: t.grid.End(0), At: t.grid.End(t.grid.N - 1), Step: t.grid.Step}
+		err := m.walk(ctx, &asked, sel, t.grid.since(before), func(ls labels.Labels, it Iterator) error {
+			err := t.counter(ls, ups).walk(it)
+			asked.Warnings = t.warnings
+			return err
+		})
+		if err != nil {
+			return false, unlessNoSamples(err)
+		}
+		if t.births == 0 { // else look whether they were there earlier
+			break
+		}
+	}
+	return true, nil
+}
+
+// unlessNoSamples is the error, but for one that only says to take another way.
+func unlessNoSamples(err error) error {
+	if errors.Is(err, ErrNoSamples) {
+		return nil
+	}
+	return err
+}
+
+// upTimes tells when the targets were up.
+func (m *Meter) upTimes(ctx context.Context, grid Grid) (upTimes, error) {
+	return once(m, fmt.Sprintf("up %d %d", grid.start(0), grid.start(grid.N)), func() (upTimes, error) {
+		ups := upTimes{}
+		asked := Asked{Query: "up", Start: grid.Start, At: grid.End(grid.N - 1), Step: grid.Step}
+		err := m.walk(ctx, &asked, Selector{Metric: "up"}, grid.since(lookback), func(ls labels.Labels, it Iterator) error {
+			return ups.walk(ls, it, grid)
+		})
+		return ups, err
+	})
+}
+
+// increase is the increase over a grid's step, but for what closes it.
+func increase(sel Selector, g Grid) string {
+	return fmt.Sprintf("increase(%s[%s]", sel, promDuration(g.Step))
+}
+
+// anchored has the server take exact increments, where it can: Prometheus 3 with extended range selectors.
+func (m *Meter) anchored(ctx context.Context, t *tally, sel Selector) (bool, error) {
+	can, err := m.canAnchor(ctx)
+	if err != nil || !can {
+		return false, err
+	}
+	if err := m.addRange(ctx, t, sumBy(t.by, increase(sel, t.grid)+" anchored)")); err != nil {
+		return false, err
+	}
+	return true, m.addBirths(ctx, t, sel)
+}
+
+// canAnchor finds out, once, whether the Querier takes exact increments.
+func (m *Meter) canAnchor(ctx context.Context) (bool, error) {
+	return once(m, "can anchor", func() (bool, error) {
+		_, err := m.q.Query(ctx, "increase(up[1m] anchored)", time.Unix(0, 0))
+		if errors.Is(err, ErrBadQuery) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// subtracted has the server subtract what each series was a step before from
+// what it is, where the raw samples are too many to fetch: only sums are sent.
+// It misses a reset that a second scrape within the same interval hides, and
+// can't tell resets of native histograms, which are therefore left to the pages.
+func (m *Meter) subtracted(ctx context.Context, t *tally, sel Selector) (bool, error) {
+	is := fmt.Sprintf("last_over_time(%s[%s])", sel, promDuration(lookback))
+	was := fmt.Sprintf("last_over_time(%s[%s] offset %s)", sel, promDuration(lookback), promDuration(t.grid.Step))
+	end := t.grid.End(t.grid.N - 1)
+	count, err := m.Query(ctx, fmt.Sprintf("count(%s)", is), end)
+	if err != nil || count.scalar()*float64(t.grid.N) <= float64(m.MaxRawSamples) {
+		return false, err
+	}
+	native, err := m.Query(ctx, fmt.Sprintf("count(histogram_count(%s))", is), end)
+	if err != nil && !errors.Is(err, ErrBadQuery) || native.scalar() > 0 {
+		return false, err
+	}
+	if err := m.addRange(ctx, t, sumBy(t.by, fmt.Sprintf("(%s - %s >= 0) or (%s < %s)", is, was, is, was))); err != nil {
+		return false, err
+	}
+	return true, m.addBirths(ctx, t, sel)
+}
+
+// paged fetches the raw samples in pages and differences them here.
+func (m *Meter) paged(ctx context.Context, t *tally, sel Selector) (bool, error) {
+	counters := map[string]*counter{}
+	err := Pages(ctx, noting{m}, sel, t.grid.since(lookback), func(s Series) error {
+		key := s.Labels.String()
+		c := counters[key]
+		if c == nil {
+			c = t.counter(s.Labels, nil)
+			counters[key] = c
+		}
 		for _, p := range s.Points {
-			i := int(math.Round(float64(p.Time.Sub(inc.Grid.Start))/float64(inc.Grid.Step))) - 1
-			if i >= 0 && i < inc.Grid.N {
-				gains.add(gain, i, p.Value, p.Histogram)
-			}
+			c.sample(p.Time.UnixMilli(), p.Value, p.Histogram)
 		}
+		return nil
+	})
+	if err != nil {
+		return false, err
 	}
-	return nil
+	return true, m.addBirths(ctx, t, sel)
 }
 
-// addDifferences fetches the raw samples in pages and differences them here.
-func (m *Meter) addDifferences(ctx context.Context, gains *gains, inc *Increments, sel Selector) error {
-	grid := inc.Grid
-	count, err := m.Query(ctx, fmt.Sprintf("count(%s)", sel), grid.End(grid.N-1))
-	if err != nil {
-		return err
-	}
-	if n := count.scalar(); n*float64(grid.N) > maxRawSamples {
-		return m.addWide(ctx, gains, inc, sel, n)
-	}
-	type last struct {
-		at time.Time
-		v  float64
-		h  *histogram.FloatHistogram
-	}
-	lasts := map[string]last{}
-	end := grid.End(grid.N - 1)
-	for at := grid.Start; ; at = at.Add(lookback) { // the first page holds what the counters were before
-		at = minTime(at, end)
-		page, err := m.q.Query(ctx, fmt.Sprintf("%s[%s]", sel, promDuration(lookback)), at)
+// Pages asks q for the raw samples of sel over w, five minutes at a time, so that
+// a server without remote read can give them too. A series comes once for each
+// page, in order of time, and may repeat samples at the edges of pages.
+func Pages(ctx context.Context, q Querier, sel Selector, w run.Window, take func(Series) error) error {
+	for at := w.Start; at.Before(w.End); {
+		end := minTime(at.Add(lookback), w.End)
+		page, err := q.Query(ctx, fmt.Sprintf("%s[%s]", sel, promDuration(end.Sub(at))), end)
 		if err != nil {
 			return err
 		}
 		for _, s := range page.Series {
-			key := s.Labels.String()
-			gain := gains.of(s.Labels, grid.N)
-			for _, p := range s.Points {
-				l, seen := lasts[key]
-				if seen && !p.Time.After(l.at) {
-					continue // on both pages
-				}
-				if i := int(math.Ceil(float64(p.Time.Sub(grid.Start))/float64(grid.Step))) - 1; seen && i >= 0 && i < grid.N && l.at.After(grid.End(i-1).Add(-lookback)) {
-					v, h := difference(l.v, p.Value, l.h, p.Histogram)
-					gains.add(gain, i, v, h)
-				}
-				lasts[key] = last{p.Time, p.Value, p.Histogram}
+			if err := take(s); err != nil {
+				return err
 			}
 		}
-		if !at.Before(end) {
-			return nil
+		at = end
+	}
+	return nil
+}
+
+// addBirths adds the first value of each counter that was born inside the grid,
+// as [counter.born] has it. Whether a candidate was there earlier, vanished and
+// returned is asked only when there are candidates, since it looks back over
+// the whole window.
+func (m *Meter) addBirths(ctx context.Context, t *tally, sel Selector) error {
+	step := promDuration(t.grid.Step)
+	wasUp := fmt.Sprintf("and on (job, instance) (up offset %s == 1)", step)
+	first := fmt.Sprintf("(min_over_time(%s[%s]) > 0)", sel, step)
+	if t.native {
+		// A first histogram can't be told from a second within one interval; injected zeros bring two.
+		first = fmt.Sprintf("((%s and histogram_count(%s) > 0) and count_over_time(%s[%s]) == 1)", sel, sel, sel, step)
+	}
+	born := fmt.Sprintf("(%s unless %s offset %s) %s", first, sel, step, wasUp)
+	candidates, err := m.gridRange(ctx, t, "count("+born+")")
+	if err != nil || len(candidates.Series) == 0 {
+		return err
+	}
+	before := promDuration(time.Duration(t.grid.N)*t.grid.Step + lookback)
+	return m.addRange(ctx, t, sumBy(t.by, fmt.Sprintf("(%s) unless present_over_time(%s[%s] offset %s)", born, sel, before, step)))
+}
+
+// gridRange asks expr at the end of each interval and keeps the warnings.
+func (m *Meter) gridRange(ctx context.Context, t *tally, expr string) (Result, error) {
+	res, err := m.QueryRange(ctx, expr, Range{t.grid.End(0), t.grid.End(t.grid.N - 1), t.grid.Step})
+	t.warn(res.Warnings...)
+	return res, err
+}
+
+// addRange adds the points of a range query over the grid to the gains.
+func (m *Meter) addRange(ctx context.Context, t *tally, expr string) error {
+	res, err := m.gridRange(ctx, t, expr)
+	if err != nil {
+		return err
+	}
+	for _, s := range res.Series {
+		gain := t.group(s.Labels)
+		for _, p := range s.Points {
+			i := int(math.Round(float64(p.Time.Sub(t.grid.Start))/float64(t.grid.Step))) - 1
+			if i >= 0 && i < t.grid.N {
+				t.add(gain, i, p.Value, p.Histogram)
+			}
 		}
 	}
-}
-
-// difference is what a counter gained from one sample to the next; after a reset, all that it shows.
-func difference(v0, v float64, h0, h *histogram.FloatHistogram) (float64, *histogram.FloatHistogram) {
-	if h != nil {
-		if h0 == nil || h.DetectReset(h0) {
-			return 0, h
-		}
-		if d, _, _, err := h.Copy().Sub(h0); err == nil {
-			return 0, d
-		}
-		return 0, h
-	}
-	if v < v0 {
-		return v, nil
-	}
-	return v - v0, nil
-}
-
-// addWide asks for plain increases over stretches of many scrapes, where raw samples would be too many.
-func (m *Meter) addWide(ctx context.Context, gains *gains, inc *Increments, sel Selector, series float64) error {
-	wide := 12 * inc.Grid.Step
-	inc.Grid = Grid{inc.Grid.Start, wide, int(math.Ceil(float64(inc.Grid.N) / 12))}
-	inc.Warnings = append(inc.Warnings, fmt.Sprintf("%s has %.0f series: increments are extrapolated over %s, since this Prometheus can't take them exactly", sel, series, wide))
-	return m.addRange(ctx, gains, inc, sumBy(gains.by, fmt.Sprintf("increase(%s[%s])", sel, promDuration(wide))))
-}
-
-// canAnchor finds out, once, whether the Querier takes exact increments: Prometheus 3 with extended range selectors does.
-func (m *Meter) canAnchor(ctx context.Context) (bool, error) {
-	m.anchorMu.Lock()
-	defer m.anchorMu.Unlock()
-	if m.anchor == nil {
-		_, err := m.q.Query(ctx, "increase(up[1m] anchored)", time.Unix(0, 0))
-		if err != nil && !errors.Is(err, ErrBadQuery) {
-			return false, err
-		}
-		can := err == nil
-		m.anchor = &can
-	}
-	return *m.anchor, nil
-}
-
-// gains collects sums by label group.
-type gains struct {
-	by     []string
-	groups map[string]*Gain
-	native bool // histograms were seen
-}
-
-func newGains(by []string) *gains { return &gains{by: by, groups: map[string]*Gain{}} }
-
-// of is the group that a series with these labels belongs to.
-func (g *gains) of(ls labels.Labels, n int) *Gain {
-	kept := labels.NewBuilder(labels.EmptyLabels())
-	for _, name := range g.by {
-		kept.Set(name, ls.Get(name))
-	}
-	group := kept.Labels()
-	key := group.String()
-	if g.groups[key] == nil {
-		g.groups[key] = &Gain{Labels: group, Values: make([]float64, n)}
-	}
-	return g.groups[key]
-}
-
-func (g *gains) add(gain *Gain, i int, v float64, h *histogram.FloatHistogram) {
-	if h == nil {
-		if !math.IsNaN(v) {
-			gain.Values[i] += v
-		}
-		return
-	}
-	g.native = true
-	if gain.Histograms == nil {
-		gain.Histograms = make([]*histogram.FloatHistogram, len(gain.Values))
-	}
-	if gain.Histograms[i] == nil {
-		gain.Histograms[i] = h.Copy()
-	} else if sum, _, _, err := gain.Histograms[i].Add(h); err == nil {
-		gain.Histograms[i] = sum
-	}
-}
-
-func (g *gains) sorted() []Gain {
-	out := make([]Gain, 0, len(g.groups))
-	for _, gain := range g.groups {
-		out = append(out, *gain)
-	}
-	slices.SortFunc(out, func(a, b Gain) int { return labels.Compare(a.Labels, b.Labels) })
-	return out
+	return nil
 }
 
 // Spread is how the values of one group of histograms spread in each interval of a grid.

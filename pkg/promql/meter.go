@@ -2,9 +2,11 @@ package promql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,11 +20,13 @@ import (
 // interval, and with their coverage. It asks a shared question once and
 // remembers what it asked. It may be used by several goroutines.
 type Meter struct {
+	// MaxRawSamples is how many samples are fetched in pages from a server that
+	// neither sends them as they are stored nor takes exact increments; beyond,
+	// it has to subtract itself.
+	MaxRawSamples int
+
 	q      Querier
 	scrape time.Duration
-
-	anchorMu sync.Mutex
-	anchor   *bool // whether the Querier takes exact increments; nil until found out
 
 	mu    sync.Mutex
 	calls map[string]*call
@@ -49,7 +53,7 @@ type Asked struct {
 
 // NewMeter makes a Meter for series that are scraped at an interval.
 func NewMeter(q Querier, scrape time.Duration) *Meter {
-	return &Meter{q: q, scrape: scrape, calls: map[string]*call{}}
+	return &Meter{MaxRawSamples: 1_000_000, q: q, scrape: scrape, calls: map[string]*call{}}
 }
 
 // Scrape is the interval of the Meter's grids.
@@ -94,6 +98,35 @@ func (m *Meter) QueryRange(ctx context.Context, expr string, r Range) (Result, e
 		m.note(Asked{expr, r.Start, r.End, r.Step, len(res.Series), time.Since(start), res.Warnings, err})
 		return res, err
 	})
+}
+
+// noting asks every question anew and remembers that it did.
+type noting struct{ *Meter }
+
+func (n noting) Query(ctx context.Context, expr string, at time.Time) (Result, error) {
+	start := time.Now()
+	res, err := n.q.Query(ctx, expr, at)
+	n.note(Asked{Query: expr, At: at, Series: len(res.Series), Took: time.Since(start), Warnings: res.Warnings, Err: err})
+	return res, err
+}
+
+// walk visits the raw samples of sel over w, where the Querier gives them; the
+// error is ErrNoSamples where it doesn't. asked is the question that the walk answers.
+func (m *Meter) walk(ctx context.Context, asked *Asked, sel Selector, w run.Window, visit Visit) error {
+	sampler, ok := m.q.(Sampler)
+	if !ok {
+		return ErrNoSamples
+	}
+	start := time.Now()
+	asked.Err = sampler.Samples(ctx, sel, w, func(ls labels.Labels, it Iterator) error {
+		asked.Series++
+		return visit(ls, it)
+	})
+	asked.Took = time.Since(start)
+	if !errors.Is(asked.Err, ErrNoSamples) {
+		m.note(*asked)
+	}
+	return asked.Err
 }
 
 func (m *Meter) note(a Asked) {
@@ -145,33 +178,73 @@ type TargetCoverage struct {
 // all but gaps of more than two scrape intervals, those at the edges of the window
 // included. A target that was there just before w and not in it covers nothing.
 func (m *Meter) Coverage(ctx context.Context, sel Selector, w run.Window) (Coverage, error) {
-	grid := gridOver(w, m.scrape)
-	expr := fmt.Sprintf("max by (job, instance) (timestamp(%s))", sel)
-	res, err := m.QueryRange(ctx, expr, Range{w.Start.Add(-2 * m.scrape), grid.End(grid.N - 1), m.scrape})
-	if err != nil || len(res.Series) == 0 {
-		return Coverage{}, err
+	if base, is := strings.CutSuffix(sel.Metric, "_bucket"); is {
+		// The same scrapes bring a histogram's count, in one series instead of one for each bucket.
+		if c, err := m.Coverage(ctx, sel.without(model.BucketLabel).Named(base+"_count"), w); err != nil || len(c.Targets) > 0 {
+			return c, err
+		}
 	}
+	return once(m, fmt.Sprintf("cov %s %d %d", sel, w.Start.UnixMilli(), w.End.UnixMilli()), func() (Coverage, error) {
+		grid := gridOver(w, m.scrape)
+		lead := Grid{grid.Start.Add(-3 * m.scrape), m.scrape, grid.N + 3}
+		asked := Asked{Query: fmt.Sprintf("max by (job, instance) (timestamp(%s))", sel), Start: lead.End(0), At: grid.End(grid.N - 1), Step: m.scrape}
+		times := newScrapeTimes(lead)
+		err := m.walk(ctx, &asked, sel, grid.since(grid.lead()), times.walk)
+		if errors.Is(err, ErrNoSamples) {
+			return m.askCoverage(ctx, asked, w)
+		}
+		c := Coverage{Ratio: 1}
+		for target, t := range times.targets {
+			if t.there {
+				c.add(target.labels(), t.times(), w, m.scrape)
+			}
+		}
+		return c.settled(), err
+	})
+}
+
+// askCoverage has the server find the times of the scrapes.
+func (m *Meter) askCoverage(ctx context.Context, q Asked, w run.Window) (Coverage, error) {
+	res, err := m.QueryRange(ctx, q.Query, Range{q.Start, q.At, q.Step})
 	c := Coverage{Ratio: 1}
 	for _, s := range res.Series {
-		t := TargetCoverage{Labels: s.Labels, Ratio: 1}
-		last := w.Start
-		scraped := func(at time.Time) {
-			if gap := (run.Window{Start: last, End: at}).Intersect(w); at.Sub(last) > 2*m.scrape+m.scrape/10 && !gap.IsZero() {
-				t.Gaps = append(t.Gaps, gap)
-				t.Ratio -= gap.Duration().Seconds() / w.Duration().Seconds()
-			}
-			last = at
-		}
+		var times []time.Time
 		for _, p := range s.Points {
-			if at := time.UnixMilli(int64(math.Round(p.Value * 1000))); at.After(last) {
-				scraped(at)
-			}
+			times = append(times, time.UnixMilli(int64(math.Round(p.Value*1000))))
 		}
-		if w.End.After(last) {
-			scraped(w.End)
-		}
-		c.Targets = append(c.Targets, t)
-		c.Ratio = max(min(c.Ratio, t.Ratio), 0)
+		c.add(s.Labels, times, w, m.scrape)
 	}
-	return c, nil
+	return c.settled(), err
+}
+
+// add works out how much of w the scrapes of one more target cover; times may repeat.
+func (c *Coverage) add(ls labels.Labels, times []time.Time, w run.Window, scrape time.Duration) {
+	t := TargetCoverage{Labels: ls, Ratio: 1}
+	last := w.Start
+	scraped := func(at time.Time) {
+		if gap := (run.Window{Start: last, End: at}).Intersect(w); at.Sub(last) > 2*scrape+scrape/10 && !gap.IsZero() {
+			t.Gaps = append(t.Gaps, gap)
+			t.Ratio -= gap.Duration().Seconds() / w.Duration().Seconds()
+		}
+		last = at
+	}
+	for _, at := range times {
+		if at.After(last) {
+			scraped(at)
+		}
+	}
+	if w.End.After(last) {
+		scraped(w.End)
+	}
+	c.Targets = append(c.Targets, t)
+	c.Ratio = max(min(c.Ratio, t.Ratio), 0)
+}
+
+// settled is the coverage in order, and none without targets.
+func (c Coverage) settled() Coverage {
+	if len(c.Targets) == 0 {
+		return Coverage{}
+	}
+	slices.SortFunc(c.Targets, func(a, b TargetCoverage) int { return labels.Compare(a.Labels, b.Labels) })
+	return c
 }

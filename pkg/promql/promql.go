@@ -11,6 +11,9 @@ import (
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // A Querier evaluates PromQL. [Client] asks a Prometheus server; embedded.DB is one.
@@ -21,6 +24,31 @@ type Querier interface {
 	// QueryRange evaluates expr at r.Start, r.Start+r.Step, … up to and including r.End.
 	QueryRange(ctx context.Context, expr string, r Range) (Result, error)
 }
+
+// A Sampler gives raw samples where it has them at hand: embedded.DB from its
+// storage, [Client] by Prometheus' remote read. A [Meter] prefers them to PromQL,
+// since walking over the samples of a run once costs less than evaluating it.
+type Sampler interface {
+	// Samples visits each series of sel that has samples in w, both ends
+	// included. The error is ErrNoSamples where PromQL has to do.
+	Samples(ctx context.Context, sel Selector, w run.Window, visit Visit) error
+}
+
+// A Visit is called for a series, with its samples in order of time.
+type Visit func(ls labels.Labels, it Iterator) error
+
+// An Iterator goes through the samples of a series: what a walk needs of [chunkenc.Iterator].
+type Iterator interface {
+	Next() chunkenc.ValueType
+	At() (int64, float64) // time in ms
+	AtHistogram(*histogram.Histogram) (int64, *histogram.Histogram)
+	AtFloatHistogram(*histogram.FloatHistogram) (int64, *histogram.FloatHistogram)
+	AtT() int64
+	Err() error
+}
+
+// ErrNoSamples tells that raw samples can't be had, or are too many.
+var ErrNoSamples = errors.New("no raw samples")
 
 // A Range is the times at which a range query is evaluated.
 type Range struct {

@@ -3,6 +3,7 @@ package promql
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/prometheus/common/model"
@@ -127,6 +128,20 @@ func (s Selector) PicksBy() []string {
 func (s Selector) Named(metric string) Selector {
 	s.Metric = metric
 	return s
+}
+
+// without is the selector without the matchers of a label.
+func (s Selector) without(label string) Selector {
+	s.Matchers = slices.DeleteFunc(slices.Clone(s.Matchers), func(m *labels.Matcher) bool { return m.Name == label })
+	return s
+}
+
+// All are the selector's matchers, that of its name included.
+func (s Selector) All() []*labels.Matcher {
+	if s.Metric == "" {
+		return s.Matchers
+	}
+	return append([]*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, s.Metric)}, s.Matchers...)
 }
 
 func (s Selector) String() string {

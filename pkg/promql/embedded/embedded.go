@@ -20,8 +20,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // What can stand in the way of opening a recording.
@@ -30,7 +32,7 @@ var (
 	ErrNoRecording = errors.New("no recording")
 )
 
-// A DB answers PromQL from a recording; it is a [promql.Querier].
+// A DB answers PromQL from a recording; it is a [promql.Querier] and a [promql.Sampler].
 type DB struct {
 	storage   storage.Queryable
 	engine    *prom.Engine
@@ -213,6 +215,32 @@ func (db *DB) Query(ctx context.Context, expr string, at time.Time) (promql.Resu
 func (db *DB) QueryRange(ctx context.Context, expr string, r promql.Range) (promql.Result, error) {
 	q, err := db.engine.NewRangeQuery(ctx, db.storage, nil, expr, r.Start, r.End, r.Step)
 	return db.exec(ctx, expr, q, err)
+}
+
+// Samples implements [promql.Sampler].
+func (db *DB) Samples(ctx context.Context, sel promql.Selector, w run.Window, visit promql.Visit) (err error) {
+	mint, maxt := w.Start.UnixMilli(), w.End.UnixMilli()
+	q, err := db.storage.Querier(mint, maxt)
+	if err != nil {
+		return promql.QueryError(sel.String(), err)
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	set := q.Select(ctx, false, &storage.SelectHints{Start: mint, End: maxt}, sel.All()...)
+	var it chunkenc.Iterator
+	for n := 0; set.Next(); n++ {
+		if n%1000 == 0 && ctx.Err() != nil {
+			return promql.QueryError(sel.String(), ctx.Err())
+		}
+		s := set.At()
+		it = s.Iterator(it)
+		if err := visit(s.Labels(), it); err != nil {
+			return promql.QueryError(sel.String(), err)
+		}
+	}
+	if err := set.Err(); err != nil {
+		return promql.QueryError(sel.String(), err)
+	}
+	return nil
 }
 
 func (db *DB) exec(ctx context.Context, expr string, q prom.Query, err error) (promql.Result, error) {

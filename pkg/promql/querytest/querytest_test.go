@@ -1,25 +1,12 @@
 package querytest_test
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"math"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/klauspost/compress/snappy"
 	"github.com/prometheus/common/config"
-	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/prompb"
 	"github.com/prometheus/prometheus/promql/promqltest"
-	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
@@ -41,18 +28,27 @@ func TestClientOfOurHandler(t *testing.T) {
 }
 
 func TestClientOfPrometheus2(t *testing.T) {
-	binary, err := exec.LookPath("prometheus")
-	if err != nil {
-		if os.Getenv("PLUMBLINE_REQUIRE_SERVERS") == "1" {
-			t.Fatal("no prometheus: apt-get install --no-install-recommends prometheus")
-		}
-		t.Skip("no prometheus: apt-get install --no-install-recommends prometheus")
+	onServer(t, "", false) // with native histograms on, 2.42 loses classic buckets
+}
+
+// TestClientOfPrometheus3 runs by hand, since building a Prometheus 3 takes minutes.
+func TestClientOfPrometheus3(t *testing.T) {
+	binary := os.Getenv("PLUMBLINE_PROMETHEUS_3")
+	if binary == "" {
+		t.Skip("PLUMBLINE_PROMETHEUS_3 names no binary; go install github.com/prometheus/prometheus/cmd/prometheus makes one")
 	}
+	t.Run("plain", func(t *testing.T) { onServer(t, binary, true) })
+	t.Run("with extended range selectors", func(t *testing.T) {
+		onServer(t, binary, true, "--enable-feature=promql-extended-range-selectors")
+	})
+}
+
+func onServer(t *testing.T, binary string, native bool, flags ...string) {
 	querytest.Test(t, func(t *testing.T, load string) promql.Querier {
-		url := startPrometheus(t, binary)
-		write(t, url, load)
+		url := querytest.Serve(t, querytest.Setup{Binary: binary, Flags: append(flags, querytest.Receiver)}).URL
+		querytest.Write(t, url, load, native)
 		return client(t, url)
-	}, false) // with native histograms on, 2.42 loses classic buckets
+	}, native)
 }
 
 func client(t *testing.T, url string) *promql.Client {
@@ -62,74 +58,4 @@ func client(t *testing.T, url string) *promql.Client {
 		t.Fatal(err)
 	}
 	return c
-}
-
-func startPrometheus(t *testing.T, binary string) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	dir := t.TempDir()
-	cfg := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(cfg, []byte("scrape_configs: []\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	cmd := exec.Command(binary, "--config.file="+cfg, "--web.listen-address="+addr,
-		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.enable-remote-write-receiver")
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		if res, err := http.Get("http://" + addr + "/-/ready"); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return "http://" + addr
-			}
-		}
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
-	t.Fatalf("prometheus did not become ready: %s", log.String())
-	return ""
-}
-
-// write sends series in test notation by remote write, which keeps stale markers.
-func write(t *testing.T, url, load string) {
-	t.Helper()
-	q, err := promqltest.LoadedStorage(t, load).Querier(math.MinInt64, math.MaxInt64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer q.Close()
-	var req prompb.WriteRequest
-	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
-	for set.Next() {
-		ts := prompb.TimeSeries{Labels: prompb.FromLabels(set.At().Labels(), nil)}
-		for it := set.At().Iterator(nil); it.Next() == chunkenc.ValFloat; {
-			at, v := it.At()
-			ts.Samples = append(ts.Samples, prompb.Sample{Timestamp: at, Value: v})
-		}
-		req.Timeseries = append(req.Timeseries, ts)
-	}
-	body, err := req.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.Post(url+"/api/v1/write", "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, body)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusNoContent {
-		t.Fatal(fmt.Errorf("remote write: %s", res.Status))
-	}
 }
