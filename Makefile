@@ -38,7 +38,8 @@ bench: ## measure
 	go run ./internal/tcpdbench/cmd/score
 
 golden: ## rewrite the golden reports and the generated documents; review the difference like code
-	go test ./pkg/report ./pkg/promql/catalog ./pkg/promql/lint -update
+	go test ./pkg/report ./internal/analysis -run Golden -update
+	go test ./pkg/promql/catalog ./pkg/promql/lint -update
 
 clean: ## remove what was built
 	rm -rf bin .bin

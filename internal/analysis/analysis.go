@@ -45,6 +45,7 @@ type analyzed struct {
 	run       run.Run
 	agreement slo.Agreement
 	meter     *promql.Meter
+	steady    slo.Steadiness
 	scores    slo.Scores
 	url       string // of a Prometheus, for links
 }
@@ -60,7 +61,7 @@ func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.
 	if err != nil {
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
-	if candidate.scores, err = candidate.agreement.Measure(ctx, candidate.meter, slo.Scope{Run: candidate.run, Baseline: centers(baseline)}); err != nil {
+	if err := candidate.measure(ctx, centers(baseline)); err != nil {
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
 	comparison, err := a.compare(ctx, candidate, baseline, opts)
@@ -68,6 +69,16 @@ func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
 	return a.assemble(ctx, candidate, comparison)
+}
+
+// measure finds the window that is scored, and scores it.
+func (x *analyzed) measure(ctx context.Context, baseline map[string]float64) (err error) {
+	if x.steady, err = x.agreement.Steady(ctx, x.meter, x.run); err != nil {
+		return err
+	}
+	x.run.Steady = x.steady.Window
+	x.scores, err = x.agreement.Measure(ctx, x.meter, slo.Scope{Run: x.run, Baseline: baseline})
+	return err
 }
 
 // open loads a run and opens the source of its series. One whose generator was
@@ -190,8 +201,7 @@ func (a *Analyzer) score(ctx context.Context, id string, opts Options) (compare.
 		return compare.RunValues{}, err
 	}
 	defer closeRun()
-	x.scores, err = x.agreement.Measure(ctx, x.meter, slo.Scope{Run: x.run})
-	if err != nil {
+	if err := x.measure(ctx, nil); err != nil {
 		return compare.RunValues{}, fmt.Errorf("run %s: %w", id, err)
 	}
 	return x.values(), nil

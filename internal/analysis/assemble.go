@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -9,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 
 	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/promql"
@@ -32,10 +33,19 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	if err != nil {
 		return report.Report{}, err
 	}
+	checks, err := x.checks(ctx, requests, percentiles)
+	if err != nil {
+		return report.Report{}, err
+	}
+	charts, err := x.charts(ctx)
+	if err != nil {
+		return report.Report{}, err
+	}
 	r := report.Report{
-		Schema: report.Schema, Generated: time.Now().UTC(), Run: x.run, Verdict: x.verdict(),
+		Schema: report.Schema, Generated: time.Now().UTC(), Run: x.run, Verdict: x.verdict(), Steady: x.steadyNote(),
 		Objectives: []report.Objective{}, Resources: []report.Resource{}, Requests: requests,
-		Comparison: x.comparison(c), Capacity: capacity, Checks: x.checks(requests), Percentiles: percentiles, Charts: x.charts(),
+		Findings: []report.Finding{}, Improvements: []report.Improvement{},
+		Comparison: x.comparison(c), Capacity: capacity, Checks: checks, Percentiles: percentiles, Charts: charts,
 		Warnings: x.warnings(), Versions: []report.Pair{{Name: "plumbline", Value: a.Version}},
 	}
 	for _, o := range x.scores.Objectives {
@@ -44,9 +54,16 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	for _, res := range x.scores.Resources {
 		r.Resources = append(r.Resources, x.resource(res))
 	}
-	r.Headline, r.Reading = say(r)
+	r.Summarize()
 	r.Queries = x.queries()
 	return r, nil
+}
+
+// steadyNote says which part was scored, and whether it was one state.
+func (x *analyzed) steadyNote() *report.Steady {
+	s := x.steady
+	return &report.Steady{CutSeconds: s.Cut.Seconds(), Steady: !s.Window.IsZero() && s.Known && s.Steady(),
+		Throughput: report.Number(s.Throughput), Latency: report.Number(s.Latency), Note: s.Note()}
 }
 
 // verdict is that of the scores; a run that isn't whole is never a pass.
@@ -63,7 +80,7 @@ func (x *analyzed) objective(r slo.Result) report.Objective {
 	out := report.Objective{
 		ID: o.ID, Group: o.Group, Title: o.Title, Unit: o.Unit,
 		Value: report.Number(r.Value), Low: report.Number(r.Low), High: report.Number(r.High), Coverage: report.Number(r.Coverage),
-		Must: boundText(o.Must), Should: boundText(o.Should), Judged: r.Judged, Verdict: r.Verdict, Marginal: r.Marginal, Reason: r.Reason,
+		Must: boundText(o.Must), Should: boundText(o.Should), Target: ownTarget(o), Judged: r.Judged, Verdict: r.Verdict, Marginal: r.Marginal, Reason: r.Reason,
 		Query: r.Query, Link: x.link(r.Query),
 	}
 	if !r.Labels.IsEmpty() {
@@ -73,6 +90,14 @@ func (x *analyzed) objective(r slo.Result) report.Objective {
 		out.By = append(out.By, x.objective(row))
 	}
 	return out
+}
+
+// ownTarget is the target of a comparison where it is another one than what must hold.
+func ownTarget(o slo.Objective) string {
+	if o.Target == o.Must {
+		return ""
+	}
+	return boundText(o.Target)
 }
 
 func boundText(b *slo.Bound) string {
@@ -132,7 +157,7 @@ func (x *analyzed) comparison(c *compare.Comparison) *report.Comparison {
 }
 
 func (x *analyzed) warnings() []string {
-	all := slices.Clone(x.run.Warnings)
+	var all []string
 	for _, asked := range x.meter.Asked() {
 		for _, w := range asked.Warnings {
 			if !slices.Contains(all, w) {
@@ -152,7 +177,9 @@ func (x *analyzed) queries() []report.Query {
 		}
 		out = append(out, row)
 	}
-	slices.SortStableFunc(out, func(a, b report.Query) int { return strings.Compare(a.Query, b.Query) })
+	slices.SortFunc(out, func(a, b report.Query) int {
+		return cmp.Or(strings.Compare(a.Query, b.Query), a.At.Compare(b.At), a.Start.Compare(b.Start))
+	})
 	return out
 }
 
@@ -197,10 +224,25 @@ func (x *analyzed) requests(ctx context.Context) ([]report.Request, error) {
 		if row.ServiceTime, err = x.times(ctx, sel.Named("loadgen_service_time_seconds"), name, math.NaN()); err != nil {
 			return nil, err
 		}
+		row.Query, row.QuantileQuery = x.requestQueries(name)
 		out = append(out, *row)
 	}
 	return out, nil
 }
+
+// requestQueries are those behind a row of the requests.
+func (x *analyzed) requestQueries(name string) (count, quantile string) {
+	window := promDuration(x.run.Window)
+	matchers := fmt.Sprintf("run=%q", x.run.ID)
+	if name != "" {
+		matchers += fmt.Sprintf(",request=%q", name)
+	}
+	return fmt.Sprintf("sum by (outcome) (increase(loadgen_requests_total{%s}[%s]))", matchers, window),
+		fmt.Sprintf("histogram_quantile(φ, sum by (le) (increase(loadgen_response_time_seconds_bucket{%s}[%s])))", matchers, window)
+}
+
+// promDuration is the length of a window as PromQL writes it.
+func promDuration(w run.Window) string { return model.Duration(w.Duration()).String() }
 
 // longest is the slowest answer of a request, or of all.
 func longest(res promql.Result, name string) float64 {
@@ -243,6 +285,7 @@ var percentileList = []float64{.5, .66, .75, .8, .9, .95, .98, .99, .999, 1}
 // percentiles is the distribution over the steady window, on the server's side and on the client's.
 func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error) {
 	out := make([]report.Percentile, len(percentileList))
+	top := len(out) - 1
 	for i, q := range percentileList {
 		out[i] = report.Percentile{Q: q, Server: report.NoData, Client: report.NoData}
 	}
@@ -258,8 +301,11 @@ func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error)
 	}
 	for _, side := range []struct {
 		of  string
-		put func(i int, v report.Number)
-	}{{server, func(i int, v report.Number) { out[i].Server = v }}, {client, func(i int, v report.Number) { out[i].Client = v }}} {
+		put func(i int, v report.Number, query string)
+	}{
+		{server, func(i int, v report.Number, query string) { out[i].Server, out[i].ServerQuery = v, query }},
+		{client, func(i int, v report.Number, query string) { out[i].Client, out[i].ClientQuery = v, query }},
+	} {
 		if side.of == "" {
 			continue
 		}
@@ -271,127 +317,33 @@ func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error)
 		if err != nil {
 			return nil, err
 		}
-		from, to := grid.Cells(x.scored())
+		from, to := grid.Cells(slo.Scored(x.run))
 		for _, s := range spreads {
 			d := s.Over(from, to)
 			for i, q := range percentileList {
-				side.put(i, report.Number(d.Quantile(q)))
+				side.put(i, report.Number(d.Quantile(q)), fmt.Sprintf("histogram_quantile(%v, sum by (le) (increase(%s[%s])))", q, sel.Named(sel.Metric+"_bucket"), promDuration(slo.Scored(x.run))))
 			}
 		}
+	}
+	// Of the last value a histogram knows the bucket only. The generator knows it,
+	// and no answer took the service longer than it took to arrive.
+	if slowest := x.slowest(); slowest.Known() {
+		out[top].Client = min(out[top].Client, slowest)
+		out[top].Server = min(out[top].Server, slowest)
 	}
 	return out, nil
 }
 
-func (x *analyzed) vars() map[string]string {
-	vars := map[string]string{"run": x.run.ID}
-	for name, value := range x.agreement.Vars {
-		vars[name] = value
-	}
-	return vars
-}
-
-func (x *analyzed) scored() run.Window {
-	if x.run.Steady.IsZero() {
-		return x.run.Window
-	}
-	return x.run.Steady
-}
-
-// charts draws what the objectives and resources measured over time.
-func (x *analyzed) charts() []report.Chart {
-	step := x.meter.Scrape()
-	rps := report.Chart{ID: "rps", Title: "Requests per second", Section: "throughput", Unit: "req/s"}
-	latency := report.Chart{ID: "latency", Title: "Latency percentiles", Section: "latency", Unit: "s"}
-	errors := report.Chart{ID: "errors", Title: "Errors per second", Section: "errors", Unit: "req/s"}
+// slowest is the longest response time that the generator saw in the scored window.
+func (x *analyzed) slowest() report.Number {
 	for _, r := range x.scores.Objectives {
-		o := r.Objective
-		switch {
-		case o.Rate != nil && o.Rate.Over == 0:
-			add(&rps, o.Title, scaled(r.Samples, 1/step.Seconds()), x.run.Window.Start, step)
-			limit(&rps, o)
-		case o.Quantile != nil && o.Group == "latency":
-			add(&latency, o.Title, r.Samples, x.run.Window.Start, step)
-			limit(&latency, o)
-		case o.Ratio != nil && o.Ratio.Bad != "":
-			add(&errors, o.Title, scaled(r.Samples, 1/step.Seconds()), x.run.Window.Start, step)
+		if g := r.Objective.Gauge; g != nil && g.Reduce == "max" && strings.Contains(g.Of, "loadgen_response_time_max_seconds") {
+			return report.Number(r.Value)
 		}
 	}
-	charts := []report.Chart{rps, latency, errors}
-	for _, r := range x.scores.Resources {
-		c := report.Chart{ID: r.Resource.ID, Title: r.Resource.Component + ": " + r.Resource.Resource, Section: r.Resource.Component, Unit: r.Resource.Unit}
-		for _, s := range r.Series {
-			addPoints(&c, seriesName(s.Labels), s.Points)
-		}
-		if !math.IsNaN(r.Limit) {
-			c.Limits = append(c.Limits, report.Limit{Name: "limit", Value: report.Number(r.Limit)})
-		}
-		charts = append(charts, c)
-	}
-	return slices.DeleteFunc(charts, func(c report.Chart) bool { return len(c.Lines) == 0 })
+	return report.NoData
 }
 
-func scaled(values []float64, f float64) []float64 {
-	out := make([]float64, len(values))
-	for i, v := range values {
-		out[i] = v * f
-	}
-	return out
-}
-
-// add draws the values of a grid of intervals; each stands at its interval's end.
-func add(c *report.Chart, name string, values []float64, start time.Time, step time.Duration) {
-	if len(values) < 2 {
-		return
-	}
-	values = values[:len(values)-1] // the last interval lies after the window, for the closing scrape
-	if c.Times == nil {
-		for i := range values {
-			c.Times = append(c.Times, start.Add(time.Duration(i+1)*step))
-		}
-	}
-	line := report.Line{Name: name, Values: make([]report.Number, len(c.Times))}
-	for i := range line.Values {
-		line.Values[i] = report.NoData
-		if i < len(values) {
-			line.Values[i] = report.Number(values[i])
-		}
-	}
-	c.Lines = append(c.Lines, line)
-}
-
-// addPoints draws a series; the first one gives the chart its times.
-func addPoints(c *report.Chart, name string, points []promql.Point) {
-	if c.Times == nil {
-		for _, p := range points {
-			c.Times = append(c.Times, p.Time)
-		}
-	}
-	at := map[int64]float64{}
-	for _, p := range points {
-		at[p.Time.UnixMilli()] = p.Value
-	}
-	line := report.Line{Name: name}
-	for _, t := range c.Times {
-		v, ok := at[t.UnixMilli()]
-		if !ok {
-			v = math.NaN()
-		}
-		line.Values = append(line.Values, report.Number(v))
-	}
-	c.Lines = append(c.Lines, line)
-}
-
-func limit(c *report.Chart, o slo.Objective) {
-	if o.Must != nil && !math.IsNaN(o.Must.Limit()) {
-		c.Limits = append(c.Limits, report.Limit{Name: o.Title, Value: report.Number(o.Must.Limit())})
-	}
-}
-
-func seriesName(ls labels.Labels) string {
-	var parts []string
-	ls.Range(func(l labels.Label) { parts = append(parts, l.Value) })
-	if len(parts) == 0 {
-		return "used"
-	}
-	return strings.Join(parts, " ")
+func (x *analyzed) vars() map[string]string {
+	return x.agreement.Variables(x.run, x.meter.Scrape())
 }

@@ -1,201 +1,210 @@
 package analysis
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
 	"time"
 
-	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
 
-// checks tell whether the data can be trusted. They inform; only coverage and
-// the generator's validity change a verdict, and that where it is made.
-func (x *analyzed) checks(requests []report.Request) []report.Check {
-	return []report.Check{x.checkState(), x.checkCoverage(), x.checkGenerator(), x.checkQuantiles(), x.checkLittle(requests), x.checkSides(requests)}
+// A check asks whether the data can be trusted. One that does not apply to the
+// run gives nothing.
+type check struct {
+	id, title string
+	ask       func(*evidence, context.Context) (outcome, error)
 }
 
-func (x *analyzed) checkState() report.Check {
-	c := report.Check{ID: "state", Title: "Run", Verdict: slo.Pass, Detail: "ran to its end"}
-	switch x.run.State {
-	case run.Aborted:
-		c.Verdict, c.Detail = slo.Fail, "aborted: "+x.run.Reason+"; what was measured up to then is reported, and the run is never a pass"
-	case run.Running:
-		c.Verdict, c.Detail = slo.Inconclusive, "still under way; what was measured so far is reported, and is never a pass"
-	case run.Complete:
-	}
-	return c
+// An outcome is what a check found; its zero value leaves the check out.
+type outcome struct {
+	verdict slo.Verdict
+	detail  string
 }
 
-func (x *analyzed) checkCoverage() report.Check {
-	least, where := 1.0, ""
-	for _, r := range x.scores.Objectives {
-		if r.Coverage < least {
-			least, where = r.Coverage, r.Objective.ID
+// evidence is what the checks look at.
+type evidence struct {
+	*analyzed
+	requests    []report.Request
+	percentiles []report.Percentile
+}
+
+// checkList is all data checks in their order. They inform; only coverage and the
+// generator's validity change a verdict, and that where it is made.
+var checkList = []check{
+	{"state", "Run", (*evidence).state},
+	{"steady", "Steady window", (*evidence).steadyState},
+	{"coverage", "Coverage", (*evidence).coverage},
+	{"resets", "Resets and restarts", (*evidence).restarts},
+	{"one-series", "One series each", (*evidence).oneSeries},
+	{"generator", "Load generator", (*evidence).generator},
+	{"monotone-quantiles", "Quantiles", (*evidence).quantiles},
+	{"littles-law", "Little's law", (*evidence).little},
+	{"client-server", "Client and server", (*evidence).sides},
+	{"client-server-latency", "Client and server times", (*evidence).sidesTimes},
+	{"other-traffic", "Other traffic", (*evidence).otherTraffic},
+	{"clock", "Clocks", (*evidence).clocks},
+	{"limits", "Limits", (*evidence).limits},
+	{"pool-limits", "Connection limits", (*evidence).pools},
+	{"levels", "Averages", (*evidence).levels},
+	{"dependency-share", "LLM calls", (*evidence).dependencies},
+	{"prometheus", "Prometheus", (*evidence).prometheus},
+}
+
+func (x *analyzed) checks(ctx context.Context, requests []report.Request, percentiles []report.Percentile) ([]report.Check, error) {
+	e := &evidence{x, requests, percentiles}
+	checks := []report.Check{}
+	for _, c := range checkList {
+		f, err := c.ask(e, ctx)
+		if err != nil {
+			return nil, fmt.Errorf("check %s: %w", c.id, err)
+		}
+		if f.detail != "" {
+			checks = append(checks, report.Check{ID: c.id, Title: c.title, Verdict: f.verdict, Detail: f.detail})
 		}
 	}
-	c := report.Check{ID: "coverage", Title: "Coverage", Verdict: slo.Pass, Detail: "no gap of more than two scrapes in any target"}
-	if least < 1 {
-		c.Verdict, c.Detail = slo.Warn, fmt.Sprintf("scrapes cover %.0f %% of the window at the least (%s)", 100*least, where)
-	}
-	if least < .9 {
-		c.Verdict = slo.Fail
-	}
-	return c
+	return checks, nil
 }
 
-func (x *analyzed) checkGenerator() report.Check {
-	c := report.Check{ID: "generator", Title: "Load generator", Verdict: slo.Pass, Detail: "kept up"}
-	for _, s := range x.run.Generators.Segments {
-		c.Detail = fmt.Sprintf("kept up; it used %.0f %% of its cores", 100*s.CPU)
+func (e *evidence) state(context.Context) (outcome, error) {
+	switch e.run.State {
+	case run.Aborted:
+		return outcome{slo.Fail, "aborted: " + e.run.Reason + "; what was measured up to then is reported, and the run is never a pass"}, nil
+	case run.Running:
+		return outcome{slo.Inconclusive, "still under way; what was measured so far is reported, and is never a pass"}, nil
+	case run.Complete:
 	}
-	if problems := x.run.Generators.Problems(); len(problems) > 0 {
-		c.Verdict, c.Detail = slo.Fail, strings.Join(problems, "; ")
-	}
-	return c
+	return outcome{slo.Pass, "ran to its end"}, nil
 }
 
-// checkQuantiles finds quantiles that decrease, which can't be.
-func (x *analyzed) checkQuantiles() report.Check {
-	c := report.Check{ID: "monotone-quantiles", Title: "Quantiles", Verdict: slo.Pass, Detail: "none is below a lower one"}
-	for _, a := range x.scores.Objectives {
-		for _, b := range x.scores.Objectives {
-			qa, qb := a.Objective.Quantile, b.Objective.Quantile
-			if qa != nil && qb != nil && qa.Of == qb.Of && qa.Q < qb.Q && a.Value > b.Value {
-				c.Verdict = slo.Fail
-				c.Detail = fmt.Sprintf("%s (%.4g s) is above %s (%.4g s), which can't be", a.Objective.Title, a.Value, b.Objective.Title, b.Value)
+func (e *evidence) steadyState(context.Context) (outcome, error) {
+	f := outcome{slo.Pass, e.steady.Note()}
+	switch {
+	case e.steady.Window.IsZero() || !e.steady.Known:
+		f.verdict = slo.Inconclusive
+	case !e.steady.Steady():
+		f.verdict = slo.Warn
+	}
+	return f, nil
+}
+
+// coverage names the targets whose scrapes leave gaps.
+func (e *evidence) coverage(context.Context) (outcome, error) {
+	var gaps []string
+	least := 1.0
+	for _, t := range e.scores.Targets {
+		if len(t.Gaps) == 0 {
+			continue
+		}
+		least = min(least, t.Ratio)
+		gaps = append(gaps, fmt.Sprintf("%s covers %.0f %%, with a gap of %s at %s", t.Labels, 100*t.Ratio,
+			t.Gaps[0].Duration().Round(time.Second), t.Gaps[0].Start.UTC().Format("15:04:05")))
+	}
+	switch {
+	case len(e.scores.Targets) == 0:
+		return outcome{slo.Fail, "no target was scraped in the window"}, nil
+	case len(gaps) == 0:
+		return outcome{slo.Pass, fmt.Sprintf("no gap of more than two scrapes in any of %d targets", len(e.scores.Targets))}, nil
+	case least < .9:
+		return outcome{slo.Fail, enumerate(gaps)}, nil
+	}
+	return outcome{slo.Warn, enumerate(gaps)}, nil
+}
+
+// oneSeries finds expressions that gave several series where one is scored.
+func (e *evidence) oneSeries(context.Context) (outcome, error) {
+	var wrong []string
+	for _, r := range e.scores.Objectives {
+		if r.Several > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s has %d series", r.Objective.ID, r.Several))
+		}
+	}
+	if len(wrong) == 0 {
+		return outcome{slo.Pass, "every objective is scored on one series"}, nil
+	}
+	return outcome{slo.Fail, enumerate(wrong) + " where one is scored: aggregate the expression"}, nil
+}
+
+func (e *evidence) generator(context.Context) (outcome, error) {
+	if problems := e.run.Generators.Problems(); len(problems) > 0 {
+		return outcome{slo.Fail, strings.Join(problems, "; ")}, nil
+	}
+	f := outcome{slo.Pass, "kept up"}
+	for _, s := range e.run.Generators.Segments {
+		f.detail = fmt.Sprintf("kept up; it used %.0f %% of its cores", 100*s.CPU)
+	}
+	return f, nil
+}
+
+// quantiles finds quantiles that decrease, which can't be.
+func (e *evidence) quantiles(context.Context) (outcome, error) {
+	var wrong []string
+	for _, side := range []struct {
+		name string
+		of   func(report.Percentile) report.Number
+	}{{"server", func(p report.Percentile) report.Number { return p.Server }}, {"client", func(p report.Percentile) report.Number { return p.Client }}} {
+		for i := 1; i < len(e.percentiles); i++ {
+			low, high := side.of(e.percentiles[i-1]), side.of(e.percentiles[i])
+			if low > high {
+				wrong = append(wrong, fmt.Sprintf("%s: %g %% (%.4g s) is above %g %% (%.4g s)", side.name, 100*e.percentiles[i-1].Q, low, 100*e.percentiles[i].Q, high))
 			}
 		}
 	}
-	return c
+	for _, a := range e.scores.Objectives {
+		for _, b := range e.scores.Objectives {
+			qa, qb := a.Objective.Quantile, b.Objective.Quantile
+			if qa != nil && qb != nil && qa.Of == qb.Of && qa.Q < qb.Q && a.Value > b.Value {
+				wrong = append(wrong, fmt.Sprintf("%s (%.4g s) is above %s (%.4g s)", a.Objective.Title, a.Value, b.Objective.Title, b.Value))
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		return outcome{slo.Fail, enumerate(wrong) + ", which can't be"}, nil
+	}
+	return outcome{slo.Pass, fmt.Sprintf("none of %d is below a lower one, on either side", len(e.percentiles))}, nil
 }
 
 // littleTolerance is how far users and their requests may be apart.
 const littleTolerance = .10
 
-// checkLittle holds users against requests: N = X·(R + Z/n), for a closed model.
-func (x *analyzed) checkLittle(requests []report.Request) report.Check {
-	c := report.Check{ID: "littles-law", Title: "Little's law", Verdict: slo.Inconclusive, Detail: "needs a closed model and the generator's own series"}
-	if !x.run.Load.Closed() || len(requests) == 0 || x.run.Load.Users == 0 {
-		return c
+// little holds users against requests: X = N/(R + Z/n), for a closed model, over
+// the scored window.
+func (e *evidence) little(context.Context) (outcome, error) {
+	if !e.run.Load.Closed() || len(e.requests) == 0 || e.run.Load.Users == 0 {
+		return outcome{slo.Inconclusive, "needs a closed model and the generator's own series"}, nil
 	}
-	all := requests[len(requests)-1]
-	perRequest := float64(all.ResponseTime.Mean) + x.run.Load.ThinkSeconds/max(x.run.Load.Iteration, 1)
-	userSeconds := x.userSeconds()
-	implied := float64(all.Requests) * perRequest / x.run.Window.Duration().Seconds()
-	present := userSeconds / x.run.Window.Duration().Seconds()
-	off := math.Abs(implied/present - 1)
-	c.Verdict = slo.Pass
-	c.Detail = fmt.Sprintf("%.0f users on average, and %d requests with their answers and think times account for %.0f", present, all.Requests, implied)
-	if !(off <= littleTolerance) {
-		c.Verdict = slo.Warn
-		c.Detail += ": think time, user count or response time is not what it seems"
+	w := slo.Scored(e.run)
+	all := e.requests[len(e.requests)-1]
+	perRequest := float64(all.ResponseTime.Mean) + e.run.Load.ThinkSeconds/max(e.run.Load.Iteration, 1)
+	users := e.userSeconds(w) / w.Duration().Seconds()
+	could := users / perRequest
+	measured := e.clientRate(w)
+	if math.IsNaN(measured) || math.IsNaN(could) {
+		return outcome{slo.Inconclusive, "the generator's series don't tell how many requests were sent"}, nil
 	}
-	return c
+	f := outcome{slo.Pass, fmt.Sprintf("%s users who wait %s for a request and think %s can send %s, and %s were sent",
+		quantity(math.Round(users), ""), quantity(float64(all.ResponseTime.Mean), "s"), quantity(perRequest-float64(all.ResponseTime.Mean), "s"), quantity(math.Round(could), "req/s"), quantity(math.Round(measured), ""))}
+	if !(math.Abs(measured/could-1) <= littleTolerance) {
+		f.verdict = slo.Warn
+		f.detail += ": think time, user count or response time is not what was declared"
+	}
+	return f, nil
 }
 
-// userSeconds adds up the users over the stages.
-func (x *analyzed) userSeconds() (sum float64) {
+// userSeconds adds up the users over the stages in a window.
+func (x *analyzed) userSeconds(w run.Window) (sum float64) {
 	for _, s := range x.run.Stages {
-		sum += (s.From + s.To) / 2 * s.Intersect(x.run.Window).Duration().Seconds()
+		part := s.Intersect(w)
+		if part.IsZero() {
+			continue
+		}
+		at := func(t time.Time) float64 {
+			return s.From + (s.To-s.From)*t.Sub(s.Start).Seconds()/s.Duration().Seconds()
+		}
+		sum += (at(part.Start) + at(part.End)) / 2 * part.Duration().Seconds()
 	}
 	return sum
-}
-
-// checkSides holds the server's count of requests against the client's.
-func (x *analyzed) checkSides(requests []report.Request) report.Check {
-	c := report.Check{ID: "client-server", Title: "Client and server", Verdict: slo.Inconclusive, Detail: "needs the count of requests on both sides"}
-	server := math.NaN()
-	for _, r := range x.scores.Objectives {
-		if r.Objective.ID == "total-requests" {
-			server = r.Value
-		}
-	}
-	if len(requests) == 0 || math.IsNaN(server) {
-		return c
-	}
-	client := requests[len(requests)-1].Requests
-	c.Verdict, c.Detail = slo.Pass, fmt.Sprintf("both counted %d requests", client)
-	if int64(math.Round(server)) != client {
-		c.Verdict, c.Detail = slo.Warn, fmt.Sprintf("the server counted %.0f requests, the client %d: other traffic, or answers that were lost", server, client)
-	}
-	return c
-}
-
-// say puts the verdict into a sentence, and what matters into a few more.
-func say(r report.Report) (headline string, reading []string) {
-	by := map[slo.Verdict][]string{}
-	for _, o := range r.Objectives {
-		if o.Judged {
-			by[o.Verdict] = append(by[o.Verdict], o.Title)
-		}
-	}
-	for _, res := range r.Resources {
-		if res.Judged {
-			by[res.Verdict] = append(by[res.Verdict], res.Component+" "+res.Resource)
-		}
-	}
-	judged := len(by[slo.Pass]) + len(by[slo.Warn]) + len(by[slo.Fail]) + len(by[slo.Inconclusive])
-	switch {
-	case judged == 0:
-		headline = "Nothing was judged: the SLA has no bounds for this run."
-	case r.Verdict == slo.Pass:
-		headline = fmt.Sprintf("Every SLA bound holds (%d of %d).", len(by[slo.Pass]), judged)
-	case r.Verdict == slo.Warn:
-		headline = fmt.Sprintf("Every bound that must hold does; %s should be watched.", enumerate(by[slo.Warn]))
-	case r.Verdict == slo.Fail:
-		headline = fmt.Sprintf("The SLA was missed: %s.", enumerate(by[slo.Fail]))
-	case r.Run.State == run.Aborted:
-		headline = "The run was aborted: " + r.Run.Reason + "."
-	case r.Run.State == run.Running:
-		headline = fmt.Sprintf("The run is still under way; it began %s ago.", r.Run.Window.Duration().Round(time.Second))
-	default:
-		headline = fmt.Sprintf("It can't be told whether the SLA was met: %s.", enumerate(by[slo.Inconclusive]))
-	}
-	for _, c := range r.Checks {
-		if c.Verdict == slo.Fail {
-			reading = append(reading, c.Title+": "+c.Detail+".")
-		}
-	}
-	if c := r.Comparison; c != nil {
-		reading = append(reading, sayComparison(*c))
-	}
-	return headline, reading
-}
-
-func sayComparison(c report.Comparison) string {
-	if !c.Comparable {
-		return fmt.Sprintf("Against %s no verdict can be given: %s.", c.Baseline, c.Reason)
-	}
-	by := map[compare.Verdict][]string{}
-	for _, d := range c.Deltas {
-		if d.TargetJudged {
-			by[d.Verdict] = append(by[d.Verdict], fmt.Sprintf("%s %s %%", d.Title, signed(100*float64(d.Change))))
-		}
-	}
-	text := fmt.Sprintf("Against %s (%d runs, %d here) it is %s", c.Baseline, len(c.BaselineRuns), len(c.CandidateRuns), c.Verdict)
-	if listed := by[c.Verdict]; len(listed) > 0 && (c.Verdict == compare.Regressed || c.Verdict == compare.Improved) {
-		text += ": " + enumerate(listed)
-	}
-	return text + "."
-}
-
-// enumerate lists a few names as a sentence does.
-func enumerate(names []string) string {
-	const most = 4
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	if len(names) < 2 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
-}
-
-// signed writes a whole number with its sign, as the tables do.
-func signed(v float64) string {
-	return strings.Replace(fmt.Sprintf("%+.0f", v), "-", "−", 1)
 }

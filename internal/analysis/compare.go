@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -124,13 +125,18 @@ func (a *Analyzer) compare(ctx context.Context, x *analyzed, baseline *compare.B
 			candidates = append(candidates, values)
 		}
 	}
-	c := compare.Compare(*baseline, candidates, x.metrics(), compare.Noise{})
+	c := compare.Compare(*baseline, candidates, x.metrics(baseline.Declared), compare.Noise{})
 	return &c, nil
 }
 
 // values are what a run measured, by objective.
 func (x *analyzed) values() compare.RunValues {
 	v := compare.RunValues{Run: x.run, Values: map[string]compare.Value{}}
+	for _, t := range x.scores.Targets {
+		for _, gap := range t.Gaps {
+			v.Problems = append(v.Problems, fmt.Sprintf("a gap of %s between scrapes of %s", gap.Duration().Round(time.Second), t.Labels))
+		}
+	}
 	for _, r := range x.scores.Objectives {
 		v.Values[r.Objective.ID] = valueOf(r)
 	}
@@ -145,14 +151,16 @@ func valueOf(r slo.Result) compare.Value {
 	return compare.Value{Value: r.Value, Total: r.Events}
 }
 
-// metrics are the objectives that are compared: those with a bound or a target,
-// as far as a change of them means something. Those that must hold decide.
-func (x *analyzed) metrics() []compare.Metric {
+// metrics are the objectives that are compared: of a baseline of declared values
+// those that it declares, else those with a bound or a target, as far as a change
+// of them means something. Those that must hold decide.
+func (x *analyzed) metrics(declared map[string]float64) []compare.Metric {
 	var ms []compare.Metric
 	for _, r := range x.scores.Objectives {
 		o := r.Objective
 		bounded := o.Must != nil || o.Should != nil || o.Target != nil
-		if !bounded || o.By != "" || o.Group == "users" || o.Ratio != nil && o.Ratio.Per != "" {
+		means := bounded && o.By == "" && o.Group != "users" && (o.Ratio == nil || o.Ratio.Per == "")
+		if _, isDeclared := declared[o.ID]; declared != nil && !isDeclared || declared == nil && !means {
 			continue
 		}
 		m := compare.Metric{ID: o.ID, Title: o.Title, Group: o.Group, Unit: o.Unit, Tolerance: .05, Gating: o.Must != nil || o.Target != nil, Ratio: o.Ratio != nil && o.Ratio.Per == ""}

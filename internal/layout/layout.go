@@ -59,12 +59,13 @@ var Packages = []Package{
 	{Path: "pkg/capacity", Row: Judging, Sentence: "USL, service demand, headroom, forecast"},
 	{Path: "pkg/compare", Row: Judging, Sentence: "Baseline, Delta, Noise — better or worse, and how sure"},
 	{Path: "pkg/trend", Row: Judging, Sentence: "change points over a history of runs"},
-	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html pdf json"},
+	{Path: "pkg/report", Row: Result, Sentence: "Report, and its formats: terminal md html pdf json junit"},
 	{Path: "pkg/stats", Row: Words, Sentence: "the statistics that the judges share"},
 	{Path: "pkg/strictyaml", Row: Words, Sentence: "YAML read strictly; every mistake with file:line:column"},
 	{Path: "internal/testrun", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "the life of a run: id, recorder, first scrape, load, last scrape, seal, register"},
 	{Path: "internal/analysis", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "Analyzer — takes a run to its report; knows the order of steps"},
 	{Path: "internal/store", Row: Programs, Sentence: "the results folder: runs, recordings, baselines"},
+	{Path: "internal/reference", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "makes the series of a run from the numbers that a document tells of it"},
 	{Path: "internal/config", Row: Programs, Sentence: "plumbline.yaml"},
 	{Path: "internal/check", Row: Programs, Arrows: []string{"internal/config"}, Sentence: "reads SLA, rules, dashboards and the rest, and says what is wrong and where"},
 	{Path: "internal/draft", Row: Programs, Sentence: "the first configuration and SLA from what a live Prometheus has"},
@@ -80,8 +81,8 @@ var Packages = []Package{
 	{Path: "internal/doctest", Row: Holding, Sentence: "the test that the commands in README.md and docs/ work"},
 	{Path: "dashboards", Row: Files, Planned: true, Sentence: "Grafana dashboards, embedded"},
 	{Path: "rules", Row: Files, Planned: true, Sentence: "Prometheus rules, embedded"},
-	{Path: "examples", Row: Files, Sentence: "scenarios, profiles, SLA and data; embeds what the demo needs"},
-	{Path: "examples/paracle/reference", Row: Wiring, Planned: true, Sentence: "writes the guide's own example run"},
+	{Path: "examples", Row: Files, Sentence: "scenarios, profiles, SLA, data and the reference run; embeds what the demo needs"},
+	{Path: "examples/paracle/reference", Row: Wiring, Sentence: "writes the guide's own example run"},
 }
 
 // Check holds a tree against the picture and gives a sentence for every place

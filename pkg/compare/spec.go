@@ -1,9 +1,8 @@
 package compare
 
 import (
-	"fmt"
-	"regexp"
-	"strconv"
+	"maps"
+	"slices"
 
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
@@ -44,7 +43,7 @@ func ParseSpec(name string, data []byte) (Spec, error) {
 		s.Values = make(map[string]float64, len(f.Values))
 	}
 	for id, text := range f.Values {
-		s.Values[id], _ = parseValue(text) // problems has looked at it
+		s.Values[id], _, _ = strictyaml.ParseQuantity(text) // problems has looked at it
 	}
 	return s, nil
 }
@@ -71,8 +70,8 @@ func (f *specFile) problems(at strictyaml.Path) (ps strictyaml.Problems) {
 	if f.Values != nil && len(f.Values) == 0 {
 		ps.Addf(at.Field("values"), "declare at least one value")
 	}
-	for id, text := range f.Values {
-		if _, err := parseValue(text); err != nil {
+	for _, id := range slices.Sorted(maps.Keys(f.Values)) {
+		if _, _, err := strictyaml.ParseQuantity(f.Values[id]); err != nil {
 			ps.Addf(at.Field("values").Field(id), "%s", err)
 		}
 	}
@@ -88,31 +87,4 @@ func (f *specFile) kinds() int {
 		}
 	}
 	return n
-}
-
-// valueUnits are the units of declared values, in base units.
-var valueUnits = map[string]float64{
-	"": 1, "%": 0.01, "req/s": 1,
-	"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600,
-	"B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12,
-	"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
-}
-
-var valueForm = regexp.MustCompile(`^([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Zµ%/]*)$`)
-
-// parseValue reads a number with its unit.
-func parseValue(text string) (float64, error) {
-	m := valueForm.FindStringSubmatch(text)
-	if m == nil {
-		return 0, fmt.Errorf("want a value such as 280ms, 0.23%% or 450, got %q", text)
-	}
-	scale, known := valueUnits[m[2]]
-	if !known {
-		return 0, fmt.Errorf("unknown unit %q; there are %% us ms s m h B KB MB GB TB KiB MiB GiB TiB req/s", m[2])
-	}
-	v, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is out of range", m[1])
-	}
-	return v * scale, nil
 }

@@ -21,9 +21,20 @@ func requests(r Report) section {
 			failures.Small = percent(float64(q.Failures) / float64(q.Requests))
 		}
 		rt := q.ResponseTime
-		cells := []cell{text(name), text(thousands(float64(q.Requests), 0)), failures, text(quantity(q.RequestsPerSecond, ""))}
-		for _, v := range []Number{rt.P50, rt.P95, rt.P99, rt.P999, rt.Max, rt.Mean} {
-			cells = append(cells, text(quantity(v, "s")))
+		total := text(thousands(float64(q.Requests), 0))
+		if q.Query != "" {
+			total.Source = &source{Title: name + ", requests", Value: total.Text, Query: q.Query}
+		}
+		cells := []cell{text(name), total, failures, text(quantity(q.RequestsPerSecond, ""))}
+		for _, v := range []struct {
+			q     string // "" for what no quantile gives
+			value Number
+		}{{"0.5", rt.P50}, {"0.95", rt.P95}, {"0.99", rt.P99}, {"0.999", rt.P999}, {"", rt.Max}, {"", rt.Mean}} {
+			c := text(quantity(v.value, "s"))
+			if v.q != "" && q.QuantileQuery != "" {
+				c.Source = &source{Title: name + ", " + v.q, Value: c.Text, Query: strings.Replace(q.QuantileQuery, "φ", v.q, 1)}
+			}
+			cells = append(cells, c)
 		}
 		t.Rows = append(t.Rows, row{Cells: cells, Note: reasonsText(q.Reasons), Head: q.Request == ""})
 	}
@@ -63,9 +74,14 @@ func appendix(r Report) section {
 func percentilesTable(r Report) table {
 	t := table{Title: "Response time distribution", Columns: joined(left("Percentile"), right("Server", "Client"))}
 	for _, p := range r.Percentiles {
-		t.Rows = append(t.Rows, row{Cells: []cell{
-			text(strconv.FormatFloat(p.Q*100, 'g', 6, 64) + " %"), text(quantity(p.Server, "s")), text(quantity(p.Client, "s")),
-		}})
+		name := strconv.FormatFloat(p.Q*100, 'g', 6, 64) + " %"
+		sides := []cell{text(quantity(p.Server, "s")), text(quantity(p.Client, "s"))}
+		for i, query := range []string{p.ServerQuery, p.ClientQuery} {
+			if query != "" {
+				sides[i].Source = &source{Title: t.Columns[1+i].Title + " " + name, Value: sides[i].Text, Query: query}
+			}
+		}
+		t.Rows = append(t.Rows, row{Cells: append([]cell{text(name)}, sides...)})
 	}
 	return t
 }

@@ -15,12 +15,12 @@ func comparison(r Report) section {
 	}
 	t := table{Columns: joined(left("Metric"), right("Baseline", "Target", "Actual", "Change", "95 % interval"), left("Against baseline", "Target"))}
 	for _, d := range c.Deltas {
-		t.Rows = append(t.Rows, deltaRow(d))
+		t.Rows = append(t.Rows, deltaRow(d, c.Reason, find(r.Objectives, d.ID)))
 	}
 	return section{Note: comparisonNote(*c), Tables: []table{t}, Bars: deltaBars(c)}
 }
 
-func deltaRow(d Delta) row {
+func deltaRow(d Delta, known string, measured *Objective) row {
 	target := text(noData)
 	if d.TargetJudged {
 		target = statusCell(targetStatuses[d.TargetVerdict])
@@ -29,22 +29,27 @@ func deltaRow(d Delta) row {
 	if title == "" {
 		title = d.ID
 	}
+	actual := text(quantity(d.Actual, d.Unit))
+	if measured != nil {
+		actual.Source = objectiveSource(*measured)
+	}
 	return row{
 		Cells: []cell{
-			text(title), text(quantity(d.Baseline, d.Unit)), text(orNone(bound(d.Target))), text(quantity(d.Actual, d.Unit)),
+			text(title), text(quantity(d.Baseline, d.Unit)), text(orNone(bound(d.Target))), actual,
 			text(change(d.Change)), text(orNone(interval(d.Low, d.High, change))), statusCell(changeStatuses[d.Verdict]), target,
 		},
-		Note: deltaNote(d),
+		Note: deltaNote(d, known),
 	}
 }
 
-// deltaNote says why a change could not be judged, and what would settle it.
-func deltaNote(d Delta) string {
+// deltaNote says why a change could not be judged, and what would settle it;
+// what is known of the whole comparison is not said again.
+func deltaNote(d Delta, known string) string {
 	if d.Verdict != compare.Inconclusive {
 		return ""
 	}
 	var parts []string
-	if d.Reason != "" {
+	if d.Reason != "" && d.Reason != known {
 		parts = append(parts, d.Reason)
 	}
 	if d.RunsNeeded > 0 {

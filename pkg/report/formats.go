@@ -18,6 +18,7 @@ var Formats = []Format{
 	{"term", "", false, Terminal(TerminalOptions{})},
 	{"md", "md", false, Markdown},
 	{"json", "json", false, JSON},
+	{"junit", "xml", false, JUnit},
 	{"html", "html", true, HTML},
 	{"pdf", "pdf", true, PDF},
 }
@@ -28,6 +29,8 @@ func JSON(w io.Writer, r Report) error {
 	r.Objectives = present(r.Objectives)
 	r.Resources = present(r.Resources)
 	r.Requests = present(r.Requests)
+	r.Findings = present(r.Findings)
+	r.Improvements = present(r.Improvements)
 	r.Checks = present(r.Checks)
 	r.Queries = present(r.Queries)
 	if r.Comparison != nil {

@@ -10,6 +10,19 @@ import (
 // Markdown writes the report for a pull-request comment: the verdict first, then
 // the guide's tables; the appendix is folded.
 func Markdown(w io.Writer, r Report) error {
+	text := markdown(r, true)
+	if len(text) > longestComment {
+		text = markdown(r, false)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// longestComment is a little less than GitHub takes; a longer report leaves its
+// queries to the other formats.
+const longestComment = 64_000
+
+func markdown(r Report, withQueries bool) string {
 	var b strings.Builder
 	st := verdictStatuses[r.Verdict]
 	fmt.Fprintf(&b, "**%s %s** · %s\n\n", st.Mark, strings.ToUpper(st.Word), mdText(r.Headline))
@@ -18,10 +31,12 @@ func Markdown(w io.Writer, r Report) error {
 	}
 	fmt.Fprintf(&b, "# %s\n\n%s\n", mdText(heading(r)), mdText(subtitle(r.Run)))
 	for _, s := range sections(r) {
+		if !withQueries {
+			s.Code = nil
+		}
 		markdownSection(&b, s)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return b.String()
 }
 
 func heading(r Report) string {

@@ -1,12 +1,11 @@
 // Package report holds the answer to a run, worked out, and renders it: for a
-// terminal, as Markdown, JSON, a self-contained HTML page and a PDF.
+// terminal, as Markdown, JSON, JUnit, a self-contained HTML page and a PDF.
 package report
 
 import (
 	"encoding/json"
 	"io"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/compare"
@@ -30,13 +29,17 @@ type Report struct {
 	// Headline is the verdict in a sentence; Reading says in a few more what matters.
 	Headline string   `json:"headline"`
 	Reading  []string `json:"reading,omitempty"`
+	// Steady says of the steady window in Run how it was found.
+	Steady *Steady `json:"steady,omitempty"`
 
-	Objectives []Objective `json:"objectives"`
-	Resources  []Resource  `json:"resources"`
-	Requests   []Request   `json:"requests"`
-	Comparison *Comparison `json:"comparison"`
-	Capacity   *Capacity   `json:"capacity,omitempty"`
-	Checks     []Check     `json:"checks"`
+	Objectives   []Objective   `json:"objectives"`
+	Resources    []Resource    `json:"resources"`
+	Findings     []Finding     `json:"findings"`     // the most severe first
+	Improvements []Improvement `json:"improvements"` // the nearest first
+	Comparison   *Comparison   `json:"comparison"`
+	Requests     []Request     `json:"requests"`
+	Checks       []Check       `json:"checks"`
+	Capacity     *Capacity     `json:"capacity"` // null when it was not worked out
 	// Percentiles is the distribution of the response time over the steady window.
 	Percentiles []Percentile `json:"percentiles,omitempty"`
 	Charts      []Chart      `json:"charts,omitempty"`
@@ -59,7 +62,7 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	if !n.Known() {
 		return []byte("null"), nil
 	}
-	return strconv.AppendFloat(nil, float64(n), 'g', -1, 64), nil
+	return json.Marshal(float64(n))
 }
 
 // UnmarshalJSON reads null as no data.
@@ -85,13 +88,56 @@ type Objective struct {
 	Coverage Number            `json:"coverage"` // of its window by scrapes, in [0, 1]
 	Must     string            `json:"must,omitempty"`
 	Should   string            `json:"should,omitempty"`
-	Judged   bool              `json:"judged"` // has a bound; else it is information
+	Target   string            `json:"target,omitempty"` // of the comparison, where it is another one than Must
+	Judged   bool              `json:"judged"`           // has a bound; else it is information
 	Verdict  slo.Verdict       `json:"verdict"`
 	Marginal bool              `json:"marginal"` // its interval contains the bound
 	Reason   string            `json:"reason,omitempty"`
 	Query    string            `json:"query"`
 	Link     string            `json:"link,omitempty"` // to the query on a Prometheus or Grafana
 	By       []Objective       `json:"by,omitempty"`   // one for each value of a label
+}
+
+// Steady is the part of a run that was scored, and whether it was one state.
+type Steady struct {
+	CutSeconds float64 `json:"cut_seconds"` // of the declared window, taken for warm-up
+	Steady     bool    `json:"steady"`      // both halves are alike; false when that can't be told
+	Throughput Number  `json:"throughput"`  // how much its first half lies above the second, relative to it
+	Latency    Number  `json:"latency"`     // the same of the median
+	Note       string  `json:"note"`
+}
+
+// A Finding is a resource in trouble.
+type Finding struct {
+	ID              string     `json:"id"`
+	Severity        string     `json:"severity"` // HIGH, MEDIUM or LOW
+	Component       string     `json:"component"`
+	Title           string     `json:"title,omitempty"`
+	Symptom         string     `json:"symptom"`
+	RootCause       string     `json:"root_cause"`
+	Impact          string     `json:"impact"`
+	Recommendations []string   `json:"recommendations"`
+	Evidence        []Evidence `json:"evidence"`
+}
+
+// Evidence is a measurement behind a finding.
+type Evidence struct {
+	Text      string    `json:"text"`
+	Query     string    `json:"query"`
+	Link      string    `json:"link,omitempty"`
+	Threshold Number    `json:"threshold"`
+	Peak      Number    `json:"peak"`
+	Onset     time.Time `json:"onset,omitzero"`
+	Overlap   Number    `json:"overlap"` // share of the breaches that it covers, in [0, 1]
+}
+
+// An Improvement is what to do about a finding, and what that would bring.
+type Improvement struct {
+	Horizon  string `json:"horizon"` // quick win, medium term or long term
+	Action   string `json:"action"`
+	Estimate string `json:"estimate"`          // computed from the run, or why it can't be
+	Formula  string `json:"formula,omitempty"` // by which
+	Finding  string `json:"finding"`           // id
 }
 
 // A Resource is one row of the guide's Resource Utilization tables.
@@ -123,6 +169,9 @@ type Request struct {
 	ServiceTime       Times  `json:"service_time"`
 	// Reasons counts the failures by reason: status, slow, body, header, timeout, connect.
 	Reasons map[string]int64 `json:"reasons,omitempty"`
+	Query   string           `json:"query,omitempty"` // that counts them
+	// QuantileQuery gives a quantile of the response time; φ stands for it.
+	QuantileQuery string `json:"quantile_query,omitempty"`
 }
 
 // Times sums up a distribution of times, in seconds.
@@ -181,6 +230,9 @@ type Percentile struct {
 	Q      float64 `json:"q"` // in [0, 1]
 	Server Number  `json:"server"`
 	Client Number  `json:"client"`
+	// ServerQuery and ClientQuery give them.
+	ServerQuery string `json:"server_query,omitempty"`
+	ClientQuery string `json:"client_query,omitempty"`
 }
 
 // A Chart is a set of lines over time.

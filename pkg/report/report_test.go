@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"flag"
 	"maps"
 	"math"
@@ -104,6 +105,45 @@ func TestJSONFieldNames(t *testing.T) {
 	}
 	if got := first("objectives")["low"]; got != nil {
 		t.Errorf("interval of a counted value: got %v, want null", got)
+	}
+}
+
+// Judged rows are test cases; a program that shows those must find them well-formed and counted.
+func TestJUnit(t *testing.T) {
+	var got struct {
+		Failures int `xml:"failures,attr"`
+		Skipped  int `xml:"skipped,attr"`
+		Tests    int `xml:"tests,attr"`
+		Cases    []struct {
+			Name    string `xml:"name,attr"`
+			Failure *struct {
+				Message string `xml:"message,attr"`
+			} `xml:"failure"`
+			Skipped *struct{} `xml:"skipped"`
+		} `xml:"testsuite>testcase"`
+	}
+	if err := xml.Unmarshal([]byte(render(t, report.JUnit, sample())), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Tests != len(got.Cases) || got.Tests != 18 || got.Failures != 1 || got.Skipped != 1 {
+		t.Errorf("got %d tests (%d cases), %d failures, %d skipped; want 15 judged objectives and 3 resources, one failed, one inconclusive", got.Tests, len(got.Cases), got.Failures, got.Skipped)
+	}
+	for _, c := range got.Cases {
+		if c.Failure != nil && (c.Name != "Timeout errors" || !strings.Contains(c.Failure.Message, "89, target < 50")) {
+			t.Errorf("got the failure %s: %s, want that of the timeouts with its value and bound", c.Name, c.Failure.Message)
+		}
+	}
+}
+
+// A comment that the forge would refuse is no report: what doesn't fit is left to other formats.
+func TestMarkdownFitsAComment(t *testing.T) {
+	r := sample()
+	for range 500 {
+		r.Queries = append(r.Queries, r.Queries[0])
+	}
+	got := render(t, report.Markdown, r)
+	if len(got) > 65_536 || !strings.Contains(got, "Baseline vs Target vs Actual") || strings.Contains(got, "<details>") {
+		t.Errorf("got %d bytes, want at most 65,536 with all tables and without queries", len(got))
 	}
 }
 

@@ -28,6 +28,8 @@ func sample() report.Report {
 			Window: run.Window{Start: start, End: end}, Steady: run.Window{Start: start.Add(20 * time.Second), End: end},
 			Load: run.Load{Users: 1000, SpawnRate: 50, ThinkSeconds: 3}, Source: run.Source{Recording: true, ScrapeSeconds: 5}, State: run.Complete,
 		},
+		Steady:   &report.Steady{CutSeconds: 15, Throughput: 0.012, Latency: -0.061, Note: "29 min 45 s are scored, after 15 s of warm-up (MSER-5); unsteady: median latency was 6 % lower in the first half than in the second"},
+		Findings: sampleFindings(), Improvements: sampleImprovements(),
 		Headline:   "One bound is missed: 89 requests timed out.",
 		Reading:    []string{"p99.9 is 2.1 s (should be under 2 s) and one request took 8.3 s.", "Against v1.0.0 throughput is up 127 % and p95 down 52 %."},
 		Objectives: sampleObjectives(), Resources: sampleResources(), Requests: sampleRequests(), Comparison: sampleComparison(),
@@ -110,6 +112,21 @@ func sampleResources() []report.Resource {
 		row("Database", "Connections", "", 240, 380, 400, "< 90%", slo.Warn),
 		row("Database", "Query latency (p95)", "s", 0.012, 0.028, nan, "", slo.Pass),
 		row("Redis", "Ops/sec", "", 15400, 28700, nan, "", slo.Pass),
+	}
+}
+
+func sampleFindings() []report.Finding {
+	return []report.Finding{
+		{ID: "llm-latency", Severity: "MEDIUM", Component: "LLM APIs", Title: "LLM calls carry the tail", Symptom: "p99.9 2.1 s, max 8.3 s", RootCause: "OpenAI p95 2.5 s; 20 calls above 8 s", Impact: "0.1 % of requests",
+			Recommendations: []string{"5 s timeout", "circuit breaker"}, Evidence: []report.Evidence{{Text: "p95 of llm_request_duration_seconds", Query: `histogram_quantile(0.95, sum by (le, provider) (rate(llm_request_duration_seconds_bucket[1m])))`, Threshold: 2, Peak: 2.5, Onset: start.Add(4 * time.Minute), Overlap: 1}}},
+		{ID: "hostile", Severity: "LOW", Component: hostile, Symptom: hostile, RootCause: "undetermined", Recommendations: []string{}, Evidence: []report.Evidence{{Text: hostile, Query: hostile, Link: "javascript:alert(1)", Threshold: nan, Peak: nan, Overlap: nan}}},
+	}
+}
+
+func sampleImprovements() []report.Improvement {
+	return []report.Improvement{
+		{Horizon: "quick win", Action: "Raise the pool from 400 to 600", Estimate: "+50 req/s", Formula: "X_max = (0.8 − U₀)/D", Finding: "db-connections"},
+		{Horizon: "long term", Action: hostile, Estimate: "can't be computed: too few levels", Finding: "hostile"},
 	}
 }
 

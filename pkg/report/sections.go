@@ -15,6 +15,7 @@ type section struct {
 // A table has cells of text; an empty one is never shown.
 type table struct {
 	Title   string
+	Status  *status // of a finding
 	Note    string
 	Columns []column
 	Rows    []row
@@ -68,6 +69,8 @@ var parts = []part{
 	{"availability", "Availability", objectivesOf("availability", "users")},
 	{"other", "Other objectives", otherObjectives},
 	{"resources", "Resource Utilization", resources},
+	{"findings", "Bottleneck Identification", findings},
+	{"improvements", "Performance Improvements", improvements},
 	{"comparison", "Baseline vs Target vs Actual", comparison},
 	{"requests", "Requests", requests},
 	{"checks", "Data checks", checks},

@@ -16,7 +16,7 @@ const (
 
 // summary is the guide's Test Run Summary.
 func summary(r Report) section {
-	return section{Tables: []table{pairsTable("", summaryPairs(r.Run))}}
+	return section{Tables: []table{pairsTable("", append(summaryPairs(r.Run), steadyPair(r)...))}}
 }
 
 func summaryPairs(r run.Run) []Pair {
@@ -34,6 +34,14 @@ func summaryPairs(r run.Run) []Pair {
 		pairs = append(pairs, Pair{"Repetition", fmt.Sprintf("%d of %d (%s)", r.Repeat.N, r.Repeat.Of, r.Repeat.Group)})
 	}
 	return pairs
+}
+
+// steadyPair says how the scored window was found.
+func steadyPair(r Report) []Pair {
+	if r.Steady == nil {
+		return nil
+	}
+	return []Pair{{"Scored window", r.Steady.Note}}
 }
 
 // environment is the guide's Configuration, and where the service ran.

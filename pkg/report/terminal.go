@@ -71,9 +71,7 @@ func (t *terminal) section(s section) {
 }
 
 func (t *terminal) table(tb table) {
-	if tb.Title != "" {
-		t.line(printable(tb.Title, false))
-	}
+	t.paragraph(tb.Title, "")
 	grid := make([][]string, 0, len(tb.Rows)+1)
 	var titles []string
 	for _, c := range tb.Columns {

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 // A Bound is what a value is held against: "< 500ms", ">= 1000", "10s..15s" or,
@@ -18,50 +19,29 @@ type Bound struct {
 	low, high float64
 	factor    float64 // of the baseline, when relative
 	relative  bool
-	dimension dimension
-}
-
-type dimension string
-
-const (
-	plainNumber dimension = "a number"
-	timeUnit    dimension = "a time"
-	ratioUnit   dimension = "a percentage"
-	byteUnit    dimension = "bytes"
-	rateUnit    dimension = "a rate"
-)
-
-// units of bounds, in base units.
-var units = map[string]struct {
-	scale float64
-	is    dimension
-}{
-	"": {1, plainNumber}, "%": {.01, ratioUnit}, "req/s": {1, rateUnit},
-	"us": {1e-6, timeUnit}, "µs": {1e-6, timeUnit}, "ms": {1e-3, timeUnit}, "s": {1, timeUnit}, "m": {60, timeUnit}, "h": {3600, timeUnit},
-	"B": {1, byteUnit}, "KB": {1e3, byteUnit}, "MB": {1e6, byteUnit}, "GB": {1e9, byteUnit}, "TB": {1e12, byteUnit},
-	"KiB": {1 << 10, byteUnit}, "MiB": {1 << 20, byteUnit}, "GiB": {1 << 30, byteUnit}, "TiB": {1 << 40, byteUnit},
+	dimension strictyaml.Dimension
 }
 
 // dimensionOf is what the bounds of a value in a unit must be.
-func dimensionOf(unit string) dimension {
+func dimensionOf(unit string) strictyaml.Dimension {
 	switch unit {
 	case "s":
-		return timeUnit
+		return strictyaml.Time
 	case "ratio":
-		return ratioUnit
-	case "bytes":
-		return byteUnit
-	case "req/s":
-		return rateUnit
+		return strictyaml.Share
+	case "bytes", "bytes/s":
+		return strictyaml.Bytes
+	case "req/s", "ops/s":
+		return strictyaml.Rate
 	}
-	return plainNumber
+	return strictyaml.Plain
 }
 
 var (
-	quantity     = `(-?[\d.]+(?:[eE][-+]?\d+)?)\s*([a-zA-Zµ%/]*)`
-	simpleForm   = regexp.MustCompile(`^(<=|>=|==|<|>)\s*` + quantity + `$`)
-	rangeForm    = regexp.MustCompile(`^` + quantity + `\s*\.\.\s*` + quantity + `$`)
-	relativeForm = regexp.MustCompile(`^(<=|>=|<|>)\s*baseline(?:\s*([*+-])\s*` + quantity + `)?$`)
+	quantity     = strictyaml.QuantityPattern
+	simpleForm   = regexp.MustCompile(`^(<=|>=|==|<|>)\s*(` + quantity + `)$`)
+	rangeForm    = regexp.MustCompile(`^(` + quantity + `)\s*\.\.\s*(` + quantity + `)$`)
+	relativeForm = regexp.MustCompile(`^(<=|>=|<|>)\s*baseline(?:\s*([*+-])\s*(` + quantity + `))?$`)
 )
 
 // UnmarshalYAML reads a bound.
@@ -77,19 +57,11 @@ func ParseBound(text string) (Bound, error) {
 	var err error
 	if m := simpleForm.FindStringSubmatch(b.Text); m != nil {
 		b.op = m[1]
-		b.low, b.dimension, err = parseQuantity(m[2], m[3])
+		b.low, b.dimension, err = strictyaml.ParseQuantity(m[2])
 		return b, err
 	}
 	if m := rangeForm.FindStringSubmatch(b.Text); m != nil {
-		b.op = ".."
-		if b.low, _, err = parseQuantity(m[1], m[2]); err != nil {
-			return b, err
-		}
-		b.high, b.dimension, err = parseQuantity(m[3], m[4])
-		if err == nil && b.high < b.low {
-			err = fmt.Errorf("%q: the lower end comes first", text)
-		}
-		return b, err
+		return rangeBound(b, m[1], m[3], m[4], m[6])
 	}
 	if m := relativeForm.FindStringSubmatch(b.Text); m != nil {
 		return relativeBound(b, m)
@@ -97,33 +69,47 @@ func ParseBound(text string) (Bound, error) {
 	return b, fmt.Errorf(`want a bound such as "< 500ms", ">= 1000", "< 0.1%%", "10s..15s" or "<= baseline * 1.10", got %q`, text)
 }
 
+// rangeBound reads two ends; a unit that only the upper one has is that of both.
+func rangeBound(b Bound, low, lowUnit, high, highUnit string) (Bound, error) {
+	b.op = ".."
+	if lowUnit == "" {
+		low += highUnit
+	}
+	var is strictyaml.Dimension
+	var err error
+	if b.low, is, err = strictyaml.ParseQuantity(low); err != nil {
+		return b, err
+	}
+	if b.high, b.dimension, err = strictyaml.ParseQuantity(high); err != nil {
+		return b, err
+	}
+	switch {
+	case is != b.dimension:
+		err = fmt.Errorf("%q: one end is %s, the other %s", b.Text, is, b.dimension)
+	case b.high < b.low:
+		err = fmt.Errorf("%q: the lower end comes first", b.Text)
+	}
+	return b, err
+}
+
 func relativeBound(b Bound, m []string) (Bound, error) {
-	b.op, b.relative, b.factor, b.dimension = m[1], true, 1, plainNumber
+	b.op, b.relative, b.factor, b.dimension = m[1], true, 1, strictyaml.Plain
 	if m[2] == "" {
 		return b, nil
 	}
-	v, d, err := parseQuantity(m[3], m[4])
+	v, d, err := strictyaml.ParseQuantity(m[3])
 	switch m[2] {
 	case "*":
 		b.factor = v
+		if err == nil && (d != strictyaml.Plain && d != strictyaml.Share || v <= 0) {
+			err = fmt.Errorf("%q: multiply the baseline by a number above 0", b.Text)
+		}
 	case "+":
 		b.low, b.dimension = v, d
 	case "-":
 		b.low, b.dimension = -v, d
 	}
 	return b, err
-}
-
-func parseQuantity(number, unit string) (float64, dimension, error) {
-	v, err := strconv.ParseFloat(number, 64)
-	if err != nil {
-		return 0, "", fmt.Errorf("%q is not a number", number)
-	}
-	u, known := units[unit]
-	if !known {
-		return 0, "", fmt.Errorf("unknown unit %q; there are %% ms s m h B KB MB GB KiB MiB GiB req/s", unit)
-	}
-	return v * u.scale, u.is, nil
 }
 
 // resolve turns a relative bound into an absolute one; false without a baseline.

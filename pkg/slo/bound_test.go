@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 func TestParseBound(t *testing.T) {
@@ -11,26 +13,27 @@ func TestParseBound(t *testing.T) {
 		name, text string
 		op         string
 		low, high  float64
-		dimension  dimension
+		dimension  strictyaml.Dimension
 	}{
-		{"less than a time", "< 500ms", "<", .5, 0, timeUnit},
-		{"no space is needed", "<500ms", "<", .5, 0, timeUnit},
-		{"space around does not matter", "  >=  2 s ", ">=", 2, 0, timeUnit},
-		{"microseconds in ASCII", "<= 250us", "<=", 250e-6, 0, timeUnit},
-		{"microseconds in Greek", "<= 250µs", "<=", 250e-6, 0, timeUnit},
-		{"minutes", "> 2m", ">", 120, 0, timeUnit},
-		{"hours", "> 1.5h", ">", 5400, 0, timeUnit},
-		{"a percentage is a share", "< 0.5%", "<", .005, 0, ratioUnit},
-		{"a plain number", ">= 1000", ">=", 1000, 0, plainNumber},
-		{"an exponent", "< 1e-3", "<", .001, 0, plainNumber},
-		{"a negative number", "> -5", ">", -5, 0, plainNumber},
-		{"equality", "== 0", "==", 0, 0, plainNumber},
-		{"a rate", ">= 200 req/s", ">=", 200, 0, rateUnit},
-		{"decimal bytes", "< 2MB", "<", 2e6, 0, byteUnit},
-		{"binary bytes", "< 2MiB", "<", 2 << 20, 0, byteUnit},
-		{"a range", "10s..15s", "..", 10, 15, timeUnit},
-		{"a range with spaces and two units", "500ms .. 2s", "..", .5, 2, timeUnit},
-		{"a range of one value", "3..3", "..", 3, 3, plainNumber},
+		{"less than a time", "< 500ms", "<", .5, 0, strictyaml.Time},
+		{"no space is needed", "<500ms", "<", .5, 0, strictyaml.Time},
+		{"space around does not matter", "  >=  2 s ", ">=", 2, 0, strictyaml.Time},
+		{"microseconds in ASCII", "<= 250us", "<=", 250e-6, 0, strictyaml.Time},
+		{"microseconds in Greek", "<= 250µs", "<=", 250e-6, 0, strictyaml.Time},
+		{"minutes", "> 2m", ">", 120, 0, strictyaml.Time},
+		{"hours", "> 1.5h", ">", 5400, 0, strictyaml.Time},
+		{"a percentage is a share", "< 0.5%", "<", .005, 0, strictyaml.Share},
+		{"a plain number", ">= 1000", ">=", 1000, 0, strictyaml.Plain},
+		{"an exponent", "< 1e-3", "<", .001, 0, strictyaml.Plain},
+		{"a negative number", "> -5", ">", -5, 0, strictyaml.Plain},
+		{"equality", "== 0", "==", 0, 0, strictyaml.Plain},
+		{"a rate", ">= 200 req/s", ">=", 200, 0, strictyaml.Rate},
+		{"decimal bytes", "< 2MB", "<", 2e6, 0, strictyaml.Bytes},
+		{"binary bytes", "< 2MiB", "<", 2 << 20, 0, strictyaml.Bytes},
+		{"a range", "10s..15s", "..", 10, 15, strictyaml.Time},
+		{"a range with spaces and two units", "500ms .. 2s", "..", .5, 2, strictyaml.Time},
+		{"a range with its unit at the end", "10..500ms", "..", .01, .5, strictyaml.Time},
+		{"a range of one value", "3..3", "..", 3, 3, strictyaml.Plain},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, err := ParseBound(c.text)
@@ -57,7 +60,10 @@ func TestParseBoundErrors(t *testing.T) {
 		{"an unknown unit at a range's lower end", "5x..6s", `unknown unit "x"`},
 		{"an unknown unit at a range's upper end", "5s..6x", `unknown unit "x"`},
 		{"an unknown unit beside the baseline", "< baseline + 5x", `unknown unit "x"`},
-		{"a number with two points", "< 1.2.3", `"1.2.3" is not a number`},
+		{"a number with two points", "< 1.2.3", `got "< 1.2.3"`},
+		{"a range of two kinds", "5%..15s", "one end is a percentage, the other a time"},
+		{"a baseline times a time", "<= baseline * 50ms", "multiply the baseline by a number"},
+		{"a baseline times nothing", "<= baseline * 0", "multiply the baseline by a number"},
 		{"a range upside down", "15s..10s", "the lower end comes first"},
 		{"equal to the baseline", "== baseline", `got "== baseline"`},
 		{"something after the value", "< 5s please", `got "< 5s please"`},
@@ -102,13 +108,13 @@ func TestBoundRelativeToTheBaseline(t *testing.T) {
 	for _, c := range []struct {
 		bound          string
 		baseline, want float64
-		dimension      dimension
+		dimension      strictyaml.Dimension
 	}{
-		{"<= baseline", 2, 2, plainNumber},
-		{"<= baseline * 1.10", 2, 2.2, plainNumber},
-		{"< baseline + 50ms", 2, 2.05, timeUnit},
-		{"> baseline - 0.5%", .9, .895, ratioUnit},
-		{">=baseline*.5", 10, 5, plainNumber},
+		{"<= baseline", 2, 2, strictyaml.Plain},
+		{"<= baseline * 1.10", 2, 2.2, strictyaml.Plain},
+		{"< baseline + 50ms", 2, 2.05, strictyaml.Time},
+		{"> baseline - 0.5%", .9, .895, strictyaml.Share},
+		{">=baseline*.5", 10, 5, strictyaml.Plain},
 	} {
 		t.Run(c.bound, func(t *testing.T) {
 			b := bound(t, c.bound)

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
@@ -95,55 +94,4 @@ func (ms measurer) distrust(r Result, v Verdict) string {
 	case run.Complete:
 	}
 	return ""
-}
-
-// z is the normal quantile of a two-sided 95 % interval.
-const z = 1.959964
-
-// wilson is the score interval of a proportion (Wilson 1927).
-func wilson(p, n float64) (low, high float64) {
-	center := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(center-half, 0), min(center+half, 1)
-}
-
-// overdispersion is Pearson's χ² per degree of freedom of x events among n, interval by interval; at least 1.
-func overdispersion(x, n []float64) float64 {
-	events, all, busy := 0.0, 0.0, 0.0
-	for i := range n {
-		events, all = events+x[i], all+n[i]
-		if n[i] > 0 {
-			busy++
-		}
-	}
-	p := events / all
-	if busy < 2 || !(p > 0 && p < 1) {
-		return 1
-	}
-	chi2 := 0.0
-	for i := range n {
-		if n[i] > 0 {
-			chi2 += (x[i] - n[i]*p) * (x[i] - n[i]*p) / (n[i] * p * (1 - p))
-		}
-	}
-	return max(chi2/(busy-1), 1)
-}
-
-// quantileInterval is the 95 % interval of a quantile by ranks q ± z·√(φq(1−q)/n), rounded out to bucket edges.
-func quantileInterval(d promql.Distribution, parts []promql.Distribution, q, value float64) (low, high float64) {
-	n := d.Count()
-	if n == 0 || math.IsNaN(value) {
-		return nan, nan
-	}
-	x, ns := make([]float64, len(parts)), make([]float64, len(parts))
-	for i, p := range parts {
-		ns[i] = p.Count()
-		if ns[i] > 0 {
-			x[i], _ = p.CountBelow(value)
-		}
-	}
-	half := z * math.Sqrt(overdispersion(x, ns)*q*(1-q)/n)
-	low, _ = d.Edges(max(q-half, 0)*n + 1)
-	_, high = d.Edges(min(q+half, 1) * n)
-	return min(low, value), max(high, value)
 }

@@ -3,9 +3,11 @@ package slo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -36,6 +38,8 @@ type Scope struct {
 type Scores struct {
 	Objectives []Result
 	Resources  []ResourceResult
+	// Targets are those whose series were read, each with its lowest coverage.
+	Targets []promql.TargetCoverage
 }
 
 // Verdict is the verdict on the run.
@@ -69,6 +73,7 @@ type Result struct {
 	Reason    string
 	Query     string // PromQL that gives the value on any Prometheus
 	By        []Result
+	Several   int // series of an expression that must give one; else 0
 
 	TargetJudged  bool
 	TargetVerdict Verdict
@@ -78,9 +83,9 @@ type Result struct {
 
 // Measure measures and judges everything that holds for the run.
 func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Scores, error) {
-	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: scored(s.Run)}
+	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: scored(s.Run), targets: &targets{}}
 	objectives := slices.DeleteFunc(slices.Clone(a.Objectives), func(o Objective) bool { return !o.When.matches(s.Run) })
-	scores := Scores{make([]Result, len(objectives)), make([]ResourceResult, len(a.Resources))}
+	scores := Scores{Objectives: make([]Result, len(objectives)), Resources: make([]ResourceResult, len(a.Resources))}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for i, o := range objectives {
@@ -101,7 +106,9 @@ func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Score
 			return nil
 		})
 	}
-	return scores, g.Wait()
+	err := g.Wait()
+	scores.Targets = ms.targets.sorted()
+	return scores, err
 }
 
 type measurer struct {
@@ -109,6 +116,40 @@ type measurer struct {
 	scope         Scope
 	vars          map[string]string
 	whole, steady run.Window
+	targets       *targets
+}
+
+// targets collects the coverage of all targets that were read.
+type targets struct {
+	mu  sync.Mutex
+	all map[string]promql.TargetCoverage
+}
+
+func (t *targets) add(c promql.Coverage) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all == nil {
+		t.all = map[string]promql.TargetCoverage{}
+	}
+	for _, target := range c.Targets {
+		key := target.Labels.String()
+		if known, ok := t.all[key]; !ok || target.Ratio < known.Ratio {
+			t.all[key] = target
+		}
+	}
+}
+
+func (t *targets) sorted() []promql.TargetCoverage {
+	return slices.SortedFunc(maps.Values(t.all), func(a, b promql.TargetCoverage) int { return labels.Compare(a.Labels, b.Labels) })
+}
+
+// coverage asks how much of a window the targets of a selector cover, and takes note of them.
+func (ms measurer) coverage(ctx context.Context, sel promql.Selector, w run.Window) (promql.Coverage, error) {
+	c, err := ms.meter.Coverage(ctx, sel, w)
+	if err == nil {
+		ms.targets.add(c)
+	}
+	return c, err
 }
 
 func (ms measurer) selector(text string) (promql.Selector, error) {
@@ -125,9 +166,11 @@ func (ms measurer) objective(ctx context.Context, o Objective) (Result, error) {
 	if o.By == "" {
 		return res, nil
 	}
-	rows, err = ms.measure(ctx, o, []string{o.By})
-	if err != nil {
+	if rows, err = ms.measure(ctx, o, []string{o.By}); err != nil {
 		return Result{}, err
+	}
+	if o.Gauge != nil || o.Query != nil {
+		res = ms.judge(worst(o, rows)) // what several series amount to, only the expression could say
 	}
 	if len(rows) > maxGroups {
 		res.Reason = fmt.Sprintf("%s has %d values; all are judged, the first %d are shown", o.By, len(rows), maxGroups)
@@ -150,6 +193,18 @@ func (ms measurer) objective(ctx context.Context, o Objective) (Result, error) {
 	return res, nil
 }
 
+// worst is the value that lies farthest in the direction that is worse, to stand for all.
+func worst(o Objective, rows []Result) Result {
+	res := rows[0]
+	for _, r := range rows[1:] {
+		if math.IsNaN(res.Value) || (o.Worse == "lower") == (r.Value < res.Value) {
+			res = r
+		}
+	}
+	res.Labels = labels.EmptyLabels()
+	return res
+}
+
 // measure gives a row for each group; without labels exactly one.
 func (ms measurer) measure(ctx context.Context, o Objective, by []string) ([]Result, error) {
 	var rows []Result
@@ -166,9 +221,9 @@ func (ms measurer) measure(ctx context.Context, o Objective, by []string) ([]Res
 	case o.Mean != nil:
 		rows, err = ms.mean(ctx, o.Mean.Of, by)
 	case o.Gauge != nil:
-		rows, err = ms.gauge(ctx, *o.Gauge)
+		rows, err = ms.gauge(ctx, *o.Gauge, by)
 	default:
-		rows, err = ms.query(ctx, *o.Query)
+		rows, err = ms.query(ctx, *o.Query, by)
 	}
 	if len(rows) == 0 {
 		rows = []Result{noData("")}
@@ -193,7 +248,7 @@ func (ms measurer) events(ctx context.Context, text string, by []string) (inc pr
 	if inc, err = ms.meter.Increments(ctx, sel, by, ms.whole); err != nil {
 		return inc, "", 0, err
 	}
-	c, err := ms.meter.Coverage(ctx, sel.Population(), ms.whole)
+	c, err := ms.coverage(ctx, sel.Population(), ms.whole)
 	if err != nil {
 		return inc, "", 0, err
 	}
@@ -329,7 +384,7 @@ func (ms measurer) unlabelled(ctx context.Context, part string, totals promql.In
 	return fmt.Sprintf("only %.0f %% of the events of %s carry the label %s, so failures can't be told from successes", 100*labelled/max(all, 1), sel.Metric, strings.Join(picks, ", ")), nil
 }
 
-// ratioRow divides, with a Wilson interval widened by the overdispersion between intervals.
+// ratioRow divides, with a Wilson interval widened by the overdispersion over time.
 func ratioRow(x, n []float64, perInterval bool) Result {
 	row := Result{Value: nan, Low: nan, High: nan, Samples: x}
 	if perInterval {
@@ -351,7 +406,7 @@ func ratioRow(x, n []float64, perInterval bool) Result {
 	}
 	row.Value, row.Events = bad/all, all
 	if all > 0 {
-		row.Low, row.High = wilson(row.Value, all/overdispersion(x, n))
+		row.Low, row.High = shareInterval(x, n)
 	}
 	return row
 }
@@ -374,14 +429,11 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 	for _, s := range spreads {
 		d := s.Over(from, to)
 		row := Result{Labels: s.Labels, Value: d.Quantile(q.Q), Events: d.Count(), Coverage: coverage}
-		row.Low, row.High = quantileInterval(d, s.Intervals[from:to], q.Q, row.Value)
+		row.Low, row.High = quantileInterval(s, from, to, q.Q, row.Value)
 		for _, part := range s.Intervals {
 			row.Samples = append(row.Samples, part.Quantile(q.Q))
 		}
-		row.below = func(x float64) (float64, bool) {
-			n, exact := d.CountBelow(x)
-			return n / d.Count(), exact
-		}
+		row.below = d.FractionBelow
 		row.Query = fmt.Sprintf("histogram_quantile(%v, sum by (%s) (increase(%s[%s])))", q.Q, strings.Join(append(slices.Clone(by), "le"), ", "), sel.Named(sel.Metric+"_bucket"), promDuration(ms.steady.Duration()))
 		if math.IsNaN(row.Value) {
 			row.Reason = "no events in the window"
@@ -396,9 +448,9 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 
 // histogramCoverage is the coverage of a histogram, native or classic.
 func (ms measurer) histogramCoverage(ctx context.Context, sel promql.Selector) (float64, error) {
-	c, err := ms.meter.Coverage(ctx, sel, ms.steady)
+	c, err := ms.coverage(ctx, sel, ms.steady)
 	if err == nil && len(c.Targets) == 0 {
-		c, err = ms.meter.Coverage(ctx, sel.Named(sel.Metric+"_bucket"), ms.steady)
+		c, err = ms.coverage(ctx, sel.Named(sel.Metric+"_count"), ms.steady)
 	}
 	return c.Ratio, err
 }
@@ -430,8 +482,7 @@ func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, 
 		if i < 0 {
 			continue // a count without its sum has no mean
 		}
-		n := g.Total(from, to)
-		rows = append(rows, ms.meanRow(sel, by, g.Labels, sums.Groups[i].Total(from, to)/n, n, coverage))
+		rows = append(rows, ms.meanRow(sel, by, g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage))
 	}
 	return rows, nil
 }
@@ -445,8 +496,11 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 	from, to := grid.Cells(ms.steady)
 	var rows []Result
 	for _, s := range spreads {
-		d := s.Over(from, to)
-		rows = append(rows, ms.meanRow(sel, by, s.Labels, d.Mean(), d.Count(), coverage))
+		sums, counts := make([]float64, len(s.Intervals)), make([]float64, len(s.Intervals))
+		for i, d := range s.Intervals {
+			sums[i], counts[i] = d.Sum(), d.Count()
+		}
+		rows = append(rows, ms.meanRow(sel, by, s.Labels, sums, counts, from, to, coverage))
 	}
 	if len(rows) == 0 {
 		return []Result{noData(fmt.Sprintf("no histogram %s in the window", sel))}, nil
@@ -454,17 +508,24 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 	return rows, nil
 }
 
-func (ms measurer) meanRow(sel promql.Selector, by []string, ls labels.Labels, mean, n, coverage float64) Result {
+func (ms measurer) meanRow(sel promql.Selector, by []string, ls labels.Labels, sums, counts []float64, from, to int, coverage float64) Result {
 	window := promDuration(ms.steady.Duration())
-	row := Result{Labels: ls, Value: mean, Low: nan, High: nan, Events: n, Coverage: coverage,
+	n := total(counts[from:to])
+	row := Result{Labels: ls, Value: total(sums[from:to]) / n, Low: nan, High: nan, Events: n, Coverage: coverage,
 		Query: fmt.Sprintf("%s (increase(%s[%s])) / %s (increase(%s[%s]))", sum(by), sel.Named(sel.Metric+"_sum"), window, sum(by), sel.Named(sel.Metric+"_count"), window)}
-	if math.IsNaN(mean) {
-		row.Reason = "no events in the window"
+	for i := range counts {
+		row.Samples = append(row.Samples, sums[i]/counts[i])
 	}
+	if math.IsNaN(row.Value) {
+		row.Reason = "no events in the window"
+		return row
+	}
+	row.Low, row.High = meanInterval(sums, counts, from, to)
 	return row
 }
 
-func (ms measurer) gauge(ctx context.Context, g Gauge) ([]Result, error) {
+// gauge reduces an expression over the steady window, series by series of a label.
+func (ms measurer) gauge(ctx context.Context, g Gauge, by []string) ([]Result, error) {
 	expr := promql.Expand(g.Of, ms.vars)
 	coverage, missing, err := ms.exprCoverage(ctx, expr)
 	if err != nil || missing != "" {
@@ -475,21 +536,19 @@ func (ms measurer) gauge(ctx context.Context, g Gauge) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	row := Result{Value: nan, Low: nan, High: nan, Coverage: coverage, Query: expr}
-	if len(res.Series) > 1 {
-		row.Reason = fmt.Sprintf("%d series where one is scored: aggregate the expression", len(res.Series))
-		return []Result{row}, nil
-	}
-	for _, s := range res.Series {
-		for _, p := range s.Points {
+	return ms.exprRows(res, expr, by, coverage, func(row *Result, points []promql.Point) {
+		for _, p := range points {
 			row.Samples = append(row.Samples, p.Value)
 		}
-	}
-	row.Value = reduce(g.Reduce, row.Samples)
-	return []Result{row}, nil
+		row.Value = reduce(g.Reduce, row.Samples)
+		if g.Reduce == "mean" {
+			ones := slices.Repeat([]float64{1}, len(row.Samples))
+			row.Low, row.High = meanInterval(row.Samples, ones, 0, len(ones))
+		}
+	}), nil
 }
 
-func (ms measurer) query(ctx context.Context, text string) ([]Result, error) {
+func (ms measurer) query(ctx context.Context, text string, by []string) ([]Result, error) {
 	expr := promql.Expand(text, ms.vars)
 	coverage, missing, err := ms.exprCoverage(ctx, expr)
 	if err != nil || missing != "" {
@@ -499,14 +558,40 @@ func (ms measurer) query(ctx context.Context, text string) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ms.exprRows(res, expr, by, coverage, func(row *Result, points []promql.Point) {
+		if len(points) == 1 {
+			row.Value = points[0].Value
+		}
+	}), nil
+}
+
+// exprRows makes a row of each series of an expression; without a label to tell
+// them apart there may be only one.
+func (ms measurer) exprRows(res promql.Result, expr string, by []string, coverage float64, read func(*Result, []promql.Point)) []Result {
 	row := Result{Value: nan, Low: nan, High: nan, Coverage: coverage, Query: expr}
-	switch {
-	case len(res.Series) > 1:
-		row.Reason = fmt.Sprintf("%d series where one is scored: aggregate the expression", len(res.Series))
-	case len(res.Series) == 1 && len(res.Series[0].Points) == 1:
-		row.Value = res.Series[0].Points[0].Value
+	if len(by) == 0 {
+		if len(res.Series) > 1 {
+			row.Several = len(res.Series)
+			row.Reason = fmt.Sprintf("%d series where one is scored: aggregate the expression, or split it with by", row.Several)
+		} else if len(res.Series) == 1 {
+			read(&row, res.Series[0].Points)
+		}
+		return []Result{row}
 	}
-	return []Result{row}, nil
+	seen := map[string]bool{}
+	var rows []Result
+	for _, s := range res.Series {
+		row := row
+		row.Labels = labels.FromStrings(by[0], s.Labels.Get(by[0]))
+		if value := s.Labels.Get(by[0]); seen[value] {
+			row.Reason = fmt.Sprintf("several series have the same %s: aggregate the expression by it", by[0])
+		} else {
+			read(&row, s.Points)
+			seen[value] = true
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // exprCoverage is the least coverage of the series that an expression reads.
@@ -525,7 +610,7 @@ func (ms measurer) exprCoverage(ctx context.Context, expr string) (coverage floa
 				sel.Matchers = append(sel.Matchers, m)
 			}
 		}
-		c, err := ms.meter.Coverage(ctx, sel, ms.steady)
+		c, err := ms.coverage(ctx, sel, ms.steady)
 		if err != nil {
 			return 0, "", err
 		}

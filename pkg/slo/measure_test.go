@@ -140,18 +140,63 @@ func TestByJudgesEachValue(t *testing.T) {
 	}
 }
 
+// Several series of a gauge are judged one by one; the worst stands for all.
+func TestByOfAGauge(t *testing.T) {
+	series := healthy + "queue{job=\"api\",instance=\"b\"} 4x150\n"
+	got, _ := measure(t, series, `gauge: {of: 'queue{$api}', reduce: max}, by: instance, must: "< 5"`, nil)
+	if len(got.By) != 2 || got.By[0].Verdict != Fail || got.By[1].Verdict != Pass || got.Value != 9 || got.Verdict != Fail {
+		t.Errorf("got %v %s of %+v, want 9, fail, of two rows", got.Value, got.Verdict, got.By)
+	}
+	got, _ = measure(t, series, `gauge: {of: 'queue{$api}', reduce: max}, by: job, must: "< 50"`, nil)
+	if got.Verdict != Inconclusive || len(got.By) == 0 || !strings.Contains(got.By[len(got.By)-1].Reason, "the same job") {
+		t.Errorf("got %+v, want it inconclusive: two series have one job", got)
+	}
+}
+
+func TestResources(t *testing.T) {
+	series := strings.TrimSpace(healthy) + `
+up{job="node",instance="n"} 1x150
+cpu{job="node",instance="n",pod="a"} 0+10x150
+cpu{job="node",instance="n",pod="b"} 0+4x150
+limit{job="node",instance="n",pod="a"} 4x150
+limit{job="node",instance="n",pod="b"} 2x150
+`
+	for _, c := range []struct {
+		name, resource       string
+		average, peak, limit float64
+		verdict              Verdict
+	}{
+		{"a ratio is what is used of each series' own limit", `unit: ratio, used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', peak: {must: "< 60%"}`, .45, .5, 1, Pass},
+		{"its average is judged apart", `unit: ratio, used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', average: {should: "< 40%"}`, .45, .5, 1, Warn},
+		{"other units keep theirs, and the least limit counts", `used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', peak: {must: "< 90%"}`, 1.4, 2, 2, Fail},
+		{"a limit may be a number", `used: 'max(queue)', limit: "12", peak: {must: "< 80%"}, average: {must: "< 4"}`, 3.1100917, 9, 12, Pass},
+		{"a limit of 0 tells nothing", `unit: ratio, used: 'max(queue)', limit: "0", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive},
+		{"no series, no verdict", `used: 'max(gone)', limit: "12", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			storage := promqltest.LoadedStorage(t, "load 5s\n"+strings.TrimSpace(strings.ReplaceAll("\n"+series, "\n", "\n  ")))
+			t.Cleanup(func() { storage.Close() })
+			a, err := Parse("sla.yaml", []byte("apiVersion: plumbline/v1\nkind: SLA\nresources:\n  - {id: x, "+c.resource+"}\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			scores, err := a.Measure(t.Context(), promql.NewMeter(embedded.New(storage), scrape), Scope{Run: tenMinutes()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := scores.Resources[0]
+			same := func(a, b float64) bool { return math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-6 }
+			if !same(got.Average, c.average) || !same(got.Peak, c.peak) || !same(got.Limit, c.limit) || got.Verdict != c.verdict {
+				t.Errorf("got average %v, peak %v, limit %v, %s (%s); want %v, %v, %v, %s", got.Average, got.Peak, got.Limit, got.Verdict, got.Reason, c.average, c.peak, c.limit, c.verdict)
+			}
+		})
+	}
+}
+
 func TestMarginal(t *testing.T) {
 	got, _ := measure(t, healthy, `ratio: {bad: 'http_requests_total{$api,status="200"}', total: 'http_requests_total{$api}'}, unit: ratio, must: "> 99.99%"`, nil)
 	if !got.Marginal {
 		t.Errorf("got interval %v to %v, want it to contain the bound", got.Low, got.High)
-	}
-}
-
-// Wilson 1927 for 8 of 10: 0.4902 to 0.9433 (Newcombe 1998, table I's method).
-func TestWilson(t *testing.T) {
-	low, high := wilson(.8, 10)
-	if math.Abs(low-.4902) > 5e-5 || math.Abs(high-.9433) > 5e-5 {
-		t.Errorf("got %.4f to %.4f", low, high)
 	}
 }
 
@@ -172,7 +217,7 @@ objectives:
 		`sla.yaml:5:10: objectives[1].id: a stands twice`,
 		`sla.yaml:5:48: objectives[1].must: "< 500ms" is a time, the objective's unit is "ratio"`,
 		`sla.yaml:6:5: objectives[2]: want exactly one of rate`,
-		`sla.yaml:6:19: objectives[2].unit: want s, ratio, req/s, bytes or none, got "furlong"`,
+		`sla.yaml:6:19: objectives[2].unit: want s, ratio, req/s, ops/s, bytes, bytes/s or none, got "furlong"`,
 		`sla.yaml:6:65: objectives[2].must: want a bound such as`,
 		`sla.yaml:7:27: objectives[3].quantile.q: must lie between 0 and 1, got 95`,
 		`sla.yaml:7:39: objectives[3].msut: unknown key; did you mean must?`,

@@ -136,7 +136,7 @@ func TestParseNamesAllMistakesAtOnce(t *testing.T) {
 func TestParseMistakes(t *testing.T) {
 	for _, c := range []struct{ name, objective, want string }{
 		{"no indicator", "unit: s", "objectives[0]: want exactly one of rate, ratio, quantile, mean, count, gauge, query; got 0"},
-		{"an unknown unit of the value", "count: {of: x}\n    unit: furlongs", `f.yaml:6:11: objectives[0].unit: want s, ratio, req/s, bytes or none, got "furlongs"`},
+		{"an unknown unit of the value", "count: {of: x}\n    unit: furlongs", `f.yaml:6:11: objectives[0].unit: want s, ratio, req/s, ops/s, bytes, bytes/s or none, got "furlongs"`},
 		{"an odd id", "count: {of: x}\nresources:\n  - id: a b\n    used: x", `f.yaml:7:9: resources[0].id: want a name`},
 		{"an objective's id at a resource", "count: {of: x}\nresources:\n  - id: o\n    used: x", "f.yaml:7:9: resources[0].id: o stands twice"},
 		{"over without reduce", "rate: {of: x, over: 1m}", "f.yaml:5:11: objectives[0].rate: give over a duration and reduce min or max, or neither"},
@@ -153,7 +153,8 @@ func TestParseMistakes(t *testing.T) {
 		{"a quantile of 0", "quantile: {q: 0, of: x}", "must lie between 0 and 1, got 0"},
 		{"a gauge reduced by something else", "gauge: {of: x, reduce: p99}", `f.yaml:5:28: objectives[0].gauge.reduce: want max, min, mean or last, got "p99"`},
 		{"bad PromQL in a gauge", "gauge: {of: x +, reduce: max}", "f.yaml:5:17: objectives[0].gauge.of: PromQL:"},
-		{"a query by a label", "query: x\n    by: route", "f.yaml:6:9: objectives[0].by: works on counters and histograms"},
+		{"a tolerance of nothing", "count: {of: x}\n    tolerance: 0%", "f.yaml:6:16: objectives[0].tolerance: must be above 0%"},
+		{"a range of two kinds", "count: {of: x}\n    unit: s\n    must: 5%..15s", "one end is a percentage, the other a time"},
 		{"a worse that is no direction", "count: {of: x}\n    worse: bigger", `f.yaml:6:12: objectives[0].worse: want higher or lower, got "bigger"`},
 		{"a should of another dimension", "count: {of: x}\n    unit: s\n    should: < 5%", `objectives[0].should: "< 5%" is a percentage, the objective's unit is "s"`},
 		{"a target of another dimension", "count: {of: x}\n    unit: bytes\n    target: < 5s", `objectives[0].target: "< 5s" is a time, the objective's unit is "bytes"`},

@@ -9,15 +9,18 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
-// A ResourceResult is a resource, measured and judged. NaN is no data.
+// A ResourceResult is a resource, measured and judged. NaN is no data. Where the
+// unit is ratio and there is a limit, values are shares of it and the limit is 1.
 type ResourceResult struct {
 	Resource      Resource
 	Average, Peak float64 // over series and time; of the highest series
 	Limit         float64
 	PeakSeries    labels.Labels
 	Judged        bool
+	Coverage      float64
 	Verdict       Verdict
 	Reason        string
 	Query         string
@@ -34,13 +37,21 @@ func (ms measurer) resource(ctx context.Context, r Resource) (ResourceResult, er
 		res.Reason = missing
 		return res, err
 	}
+	res.Coverage = coverage
 	used, err := ms.meter.QueryRange(ctx, expr, promql.Range{Start: ms.whole.Start, End: ms.whole.End, Step: ms.meter.Scrape()})
 	if err != nil {
 		return res, err
 	}
 	res.Series = used.Series
+	limits, err := ms.limits(ctx, r.Limit)
+	if err != nil {
+		return res, err
+	}
+	if res.Limit = least(limits); r.Unit == "ratio" && r.Limit != "" {
+		res.Series, res.Limit = shares(used.Series, limits), res.Limit/res.Limit
+	}
 	total, n := 0.0, 0
-	for _, s := range used.Series {
+	for _, s := range res.Series {
 		for _, p := range s.Points {
 			if p.Time.Before(ms.steady.Start) || p.Time.After(ms.steady.End) || math.IsNaN(p.Value) {
 				continue
@@ -54,35 +65,61 @@ func (ms measurer) resource(ctx context.Context, r Resource) (ResourceResult, er
 	if n > 0 {
 		res.Average = total / float64(n)
 	}
-	if res.Limit, err = ms.limit(ctx, r.Limit); err != nil {
-		return res, err
-	}
 	res.Verdict, res.Reason = ms.judgeResource(res, coverage)
 	return res, nil
 }
 
-// limit is a number, or the least of what an expression gives.
-func (ms measurer) limit(ctx context.Context, text string) (float64, error) {
+// limits are a number, or what an expression gives, series by series.
+func (ms measurer) limits(ctx context.Context, text string) ([]promql.Series, error) {
 	if v, err := strconv.ParseFloat(text, 64); err == nil {
-		return v, nil
+		return []promql.Series{{Points: []promql.Point{{Value: v}}}}, nil
 	}
 	if text == "" {
-		return nan, nil
+		return nil, nil
 	}
 	res, err := ms.meter.Query(ctx, promql.Expand(text, ms.vars), ms.whole.End)
+	return res.Series, err
+}
+
+// least is the lowest limit; NaN without one.
+func least(limits []promql.Series) float64 {
 	limit := nan
-	for _, s := range res.Series {
+	for _, s := range limits {
 		for _, p := range s.Points {
 			if !(p.Value >= limit) {
 				limit = p.Value
 			}
 		}
 	}
-	return limit, err
+	return limit
+}
+
+// shares divides each series by the limit of the same labels, or by the least.
+func shares(used, limits []promql.Series) []promql.Series {
+	out := make([]promql.Series, len(used))
+	for i, s := range used {
+		limit := least(limits)
+		for _, l := range limits {
+			if labels.Equal(l.Labels, s.Labels) {
+				limit = least([]promql.Series{l})
+			}
+		}
+		if !(limit > 0) {
+			limit = nan
+		}
+		out[i].Labels = s.Labels
+		for _, p := range s.Points {
+			p.Value /= limit
+			out[i].Points = append(out[i].Points, p)
+		}
+	}
+	return out
 }
 
 func (ms measurer) judgeResource(res ResourceResult, coverage float64) (Verdict, string) {
 	switch {
+	case math.IsNaN(res.Average) && len(res.Series) > 0 && math.IsNaN(res.Limit) && res.Resource.Limit != "":
+		return Inconclusive, "its limit is not known"
 	case math.IsNaN(res.Average):
 		return Inconclusive, "no data in the steady window"
 	case coverage < minCoverage:
@@ -97,15 +134,12 @@ func (ms measurer) judgeResource(res ResourceResult, coverage float64) (Verdict,
 		if f.bounds == nil {
 			continue
 		}
-		for _, b := range []struct {
-			bound     *Bound
-			otherwise Verdict
-		}{{f.bounds.Must, Fail}, {f.bounds.Should, Warn}} {
+		for _, b := range f.bounds.kinds() {
 			if b.bound == nil {
 				continue
 			}
 			value := f.value
-			if b.bound.dimension == ratioUnit {
+			if b.bound.dimension == strictyaml.Share && res.Resource.Unit != "ratio" {
 				value /= res.Limit
 			}
 			if math.IsNaN(value) || math.IsInf(value, 0) {

@@ -115,7 +115,7 @@ type Percent float64
 // UnmarshalYAML reads a percentage.
 func (p *Percent) UnmarshalYAML(n *yaml.Node) error {
 	b, err := ParseBound("== " + n.Value)
-	if err != nil || b.dimension != ratioUnit {
+	if err != nil || b.dimension != strictyaml.Share {
 		return fmt.Errorf("want a percentage such as 5%%, got %q", n.Value)
 	}
 	*p = Percent(b.low)
@@ -138,6 +138,18 @@ type Resource struct {
 type Bounds struct {
 	Must   *Bound `yaml:"must"`
 	Should *Bound `yaml:"should"`
+}
+
+// kinds are the bounds by their name, from the strict one on.
+func (b Bounds) kinds() []namedBound {
+	return []namedBound{{"must", b.Must, Fail}, {"should", b.Should, Warn}}
+}
+
+// A namedBound is a bound and what a value that misses it gets.
+type namedBound struct {
+	name      string
+	bound     *Bound
+	otherwise Verdict
 }
 
 type agreementFile struct {
@@ -200,24 +212,24 @@ func (a Agreement) problems(at strictyaml.Path) (ps strictyaml.Problems) {
 
 var idForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 
-var objectiveUnits = []string{"", "s", "ratio", "req/s", "bytes"}
+var objectiveUnits = []string{"", "s", "ratio", "req/s", "ops/s", "bytes", "bytes/s"}
 
 func (o Objective) problems(at strictyaml.Path, vars map[string]string) (ps strictyaml.Problems) {
 	ps = o.Indicator.problems(at, vars)
 	if !slices.Contains(objectiveUnits, o.Unit) {
-		ps.Addf(at.Field("unit"), "want s, ratio, req/s, bytes or none, got %q", o.Unit)
+		ps.Addf(at.Field("unit"), "want s, ratio, req/s, ops/s, bytes, bytes/s or none, got %q", o.Unit)
 	}
 	if o.Worse != "" && o.Worse != "higher" && o.Worse != "lower" {
 		ps.Addf(at.Field("worse"), "want higher or lower, got %q", o.Worse)
 	}
-	if o.By != "" && (o.Gauge != nil || o.Query != nil) {
-		ps.Addf(at.Field("by"), "works on counters and histograms; aggregate a gauge or query in its expression")
+	if o.Tolerance != nil && *o.Tolerance <= 0 {
+		ps.Addf(at.Field("tolerance"), "must be above 0%%")
 	}
 	for _, b := range []struct {
 		name  string
 		bound *Bound
 	}{{"must", o.Must}, {"should", o.Should}, {"target", o.Target}} {
-		if b.bound != nil && b.bound.dimension != plainNumber && b.bound.dimension != dimensionOf(o.Unit) {
+		if b.bound != nil && b.bound.dimension != strictyaml.Plain && b.bound.dimension != dimensionOf(o.Unit) {
 			ps.Addf(at.Field(b.name), "%q is %s, the objective's unit is %q", b.bound.Text, b.bound.dimension, o.Unit)
 		}
 	}
@@ -260,10 +272,13 @@ func (in Indicator) problems(at strictyaml.Path, vars map[string]string) (ps str
 		}
 		selector(at.Field("quantile").Field("of"), q.Of)
 	}
-	for name, of := range map[string]*Of{"mean": in.Mean, "count": in.Count} {
-		if of != nil {
+	for _, k := range []struct {
+		name string
+		of   *Of
+	}{{"mean", in.Mean}, {"count", in.Count}} {
+		if k.of != nil {
 			kinds++
-			selector(at.Field(name).Field("of"), of.Of)
+			selector(at.Field(k.name).Field("of"), k.of.Of)
 		}
 	}
 	if g := in.Gauge; g != nil {
@@ -288,15 +303,31 @@ func (r Resource) problems(at strictyaml.Path, vars map[string]string) (ps stric
 	if r.Limit != "" {
 		checkExpr(at.Field("limit"), r.Limit, vars, &ps)
 	}
-	for name, b := range map[string]*Bounds{"peak": r.Peak, "average": r.Average} {
-		if b == nil {
+	for _, f := range []struct {
+		name string
+		*Bounds
+	}{{"average", r.Average}, {"peak", r.Peak}} {
+		if f.Bounds == nil {
 			continue
 		}
-		for kind, bound := range map[string]*Bound{"must": b.Must, "should": b.Should} {
-			if bound != nil && bound.dimension == ratioUnit && r.Limit == "" {
-				ps.Addf(at.Field(name).Field(kind), "%q is a share of the limit, and there is no limit", bound.Text)
-			}
+		for _, k := range f.kinds() {
+			ps = append(ps, r.boundProblems(at.Field(f.name).Field(k.name), k.bound)...)
 		}
+	}
+	return ps
+}
+
+// boundProblems holds the bound of a figure against its unit: a percentage is a
+// share of the limit, anything else is in the resource's own unit.
+func (r Resource) boundProblems(at strictyaml.Path, b *Bound) (ps strictyaml.Problems) {
+	switch {
+	case b == nil:
+	case b.relative:
+		ps.Addf(at, "%q: a resource has no baseline", b.Text)
+	case b.dimension == strictyaml.Share && r.Limit == "" && r.Unit != "ratio":
+		ps.Addf(at, "%q is a share of the limit, and there is no limit", b.Text)
+	case b.dimension != strictyaml.Share && b.dimension != strictyaml.Plain && b.dimension != dimensionOf(r.Unit):
+		ps.Addf(at, "%q is %s, the resource's unit is %q", b.Text, b.dimension, r.Unit)
 	}
 	return ps
 }
@@ -311,6 +342,16 @@ func checkExpr(at strictyaml.Path, expr string, vars map[string]string, ps *stri
 func placeholders(vars map[string]string) map[string]string {
 	return variables(vars, run.Run{ID: "run", Window: run.Window{Start: time.Unix(0, 0), End: time.Unix(60, 0)}, Steady: run.Window{Start: time.Unix(0, 0), End: time.Unix(60, 0)}}, time.Second)
 }
+
+// Variables are what the agreement's expressions may refer to in a run that is
+// scraped at an interval.
+func (a Agreement) Variables(r run.Run, scrape time.Duration) map[string]string {
+	return variables(a.Vars, r, scrape)
+}
+
+// Scored is the window that quantiles, gauges and resources are measured over:
+// the steady one, or from the first to the last scored stage, or all of the run.
+func Scored(r run.Run) run.Window { return scored(r) }
 
 // variables are what expressions may refer to.
 func variables(vars map[string]string, r run.Run, scrape time.Duration) map[string]string {
@@ -327,8 +368,6 @@ func variables(vars map[string]string, r run.Run, scrape time.Duration) map[stri
 // seconds writes a duration as PromQL does, in milliseconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("%dms", max(d.Milliseconds(), 1)) }
 
-// scored is the window that quantiles, gauges and resources are measured over:
-// the steady one, or from the first to the last scored stage, or all of the run.
 func scored(r run.Run) run.Window {
 	if !r.Steady.IsZero() {
 		return r.Steady.Intersect(r.Window)

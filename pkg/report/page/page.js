@@ -34,16 +34,26 @@
       u.ctx.lineWidth = scale;
       u.ctx.setLineDash([6 * scale, 4 * scale]);
       u.ctx.font = 11 * scale + "px system-ui, sans-serif";
-      u.ctx.textAlign = "right";
       u.ctx.textBaseline = "alphabetic";
+      const named = [];
       for (const limit of chart.limits) {
         if (limit.value > chart.max) continue;
         const y = u.valToPos(limit.value, "y", true);
+        const crowded = named.some((at) => Math.abs(at - y) < 13 * scale);
+        named.push(y);
         u.ctx.beginPath();
         u.ctx.moveTo(left, y);
         u.ctx.lineTo(left + width, y);
         u.ctx.stroke();
-        u.ctx.fillText(limit.name, left + width - 4 * scale, y - 4 * scale);
+        u.ctx.textAlign = crowded ? "left" : "right";
+        const x = crowded ? left + 4 * scale : left + width - 4 * scale;
+        u.ctx.save();
+        u.ctx.setLineDash([]);
+        u.ctx.strokeStyle = colour("--card");
+        u.ctx.lineWidth = 3 * scale;
+        u.ctx.strokeText(limit.name, x, y - 4 * scale);
+        u.ctx.restore();
+        u.ctx.fillText(limit.name, x, y - 4 * scale);
       }
       u.ctx.restore();
     };

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// severities are the colours of findings.
+var severities = map[string]status{
+	"HIGH":   {"HIGH", "✘", "fail"},
+	"MEDIUM": {"MEDIUM", "▲", "warn"},
+	"LOW":    {"LOW", "●", "none"},
+}
+
+// findings is the guide's Bottleneck Identification: a block of pairs for each finding.
+func findings(r Report) section {
+	var s section
+	for _, f := range r.Findings {
+		s.Tables = append(s.Tables, findingTable(f))
+	}
+	return s
+}
+
+func findingTable(f Finding) table {
+	severity, known := severities[f.Severity]
+	if !known {
+		severity = status{f.Severity, "?", "inconclusive"}
+	}
+	title := f.Title
+	if title == "" {
+		title = f.Component
+	}
+	t := table{Title: title + " (" + severity.Word + ")", Columns: left("", ""), Status: &severity}
+	add := func(name string, c cell) { t.Rows = append(t.Rows, row{Cells: []cell{text(name), c}}) }
+	for _, p := range []Pair{{"Component", f.Component}, {"Symptom", f.Symptom}, {"Root cause", f.RootCause}, {"Impact", f.Impact}} {
+		if p.Value != "" {
+			add(p.Name, text(p.Value))
+		}
+	}
+	for i, what := range f.Recommendations {
+		name := ""
+		if i == 0 {
+			name = "Recommendation"
+		}
+		add(name, text(what))
+	}
+	for i, e := range f.Evidence {
+		name := ""
+		if i == 0 {
+			name = "Evidence"
+		}
+		c := text(e.Text)
+		if e.Query != "" {
+			c.Source = &source{Title: title, Value: e.Text, Detail: evidenceDetail(e), Query: e.Query, Link: e.Link}
+		}
+		add(name, c)
+	}
+	return t
+}
+
+func evidenceDetail(e Evidence) string {
+	var parts []string
+	if !e.Onset.IsZero() {
+		parts = append(parts, "since "+e.Onset.UTC().Format(timeOfDay))
+	}
+	if e.Overlap.Known() {
+		parts = append(parts, "covers "+percent(float64(e.Overlap))+" of the breaches")
+	}
+	return strings.Join(parts, " · ")
+}
+
+// horizons are the guide's, the nearest first.
+var horizons = []string{"quick win", "medium term", "long term"}
+
+// improvements is the guide's Performance Improvements, a table for each horizon.
+func improvements(r Report) section {
+	var s section
+	names := slices.Clone(horizons)
+	for _, i := range r.Improvements {
+		if !slices.Contains(names, i.Horizon) {
+			names = append(names, i.Horizon)
+		}
+	}
+	for _, horizon := range names {
+		t := table{Title: plural(horizon), Columns: left("Action", "Estimate", "Computed by")}
+		for _, i := range r.Improvements {
+			if i.Horizon == horizon {
+				t.Rows = append(t.Rows, row{Cells: []cell{text(i.Action), text(i.Estimate), text(orNone(i.Formula))}})
+			}
+		}
+		s.Tables = append(s.Tables, t)
+	}
+	return s
+}
+
+func plural(horizon string) string {
+	if horizon == "" {
+		return ""
+	}
+	title := strings.ToUpper(horizon[:1]) + horizon[1:]
+	if strings.HasSuffix(horizon, "win") {
+		title = fmt.Sprintf("%ss", title)
+	}
+	return title
+}
