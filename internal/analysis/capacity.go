@@ -230,7 +230,8 @@ type stretch struct {
 	moving   bool // a slice of a ramp
 }
 
-// stretches cuts the run into levels: a stage that holds is one, a ramp several.
+// stretches cuts the run into levels: a stage that holds is one, a ramp that is
+// scored several. One that only leads to a stage tells nothing of its own.
 func (x *analyzed) stretches(l *loadSeries) []stretch {
 	if l.n == 0 {
 		return nil
@@ -243,6 +244,9 @@ func (x *analyzed) stretches(l *loadSeries) []stretch {
 			if to-from >= leastCells && s.From > 0 {
 				all = append(all, stretch{from, to, s.From, s.Open, false})
 			}
+			continue
+		}
+		if !s.Scored {
 			continue
 		}
 		parts := min(rampSlices, (to-from)/sliceCells)

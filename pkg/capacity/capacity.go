@@ -142,12 +142,21 @@ func Analyze(in Input) Capacity {
 		r := MeasureRecovery(*in.Spike)
 		c.Recovery = &r
 	}
-	for _, l := range c.Little {
-		if l.Suspect {
-			c.Warnings = append(c.Warnings, l.Reason)
-		}
-	}
+	c.Warnings = suspicions(c.Little)
 	return c
+}
+
+// suspicions are what Little's law objects to: the first level with its figures,
+// and how many more there are.
+func suspicions(checks []Little) []string {
+	suspect := slices.DeleteFunc(slices.Clone(checks), func(l Little) bool { return !l.Suspect })
+	switch len(suspect) {
+	case 0:
+		return nil
+	case 1:
+		return []string{suspect[0].Reason}
+	}
+	return []string{fmt.Sprintf("%s; so it is at %d of %d levels", suspect[0].Reason, len(suspect), len(checks))}
 }
 
 // A Limit is the throughput that a service carries, and by what it ends.

@@ -112,10 +112,27 @@ func (r Resource) refusal() string {
 		return "it has no limit (+Inf), so it can't be used up"
 	case r.Limit <= 0:
 		return fmt.Sprintf("its limit is %s, which means none is set", number(r.Limit))
+	case r.beyond() > leastBeyond:
+		return fmt.Sprintf("the run used %s times its limit of %s: that limit is another one, or not enforced", number(r.beyond()), number(r.Limit))
 	case r.Stock:
 		return "it holds what is kept, which follows time and data and not the throughput"
 	}
 	return ""
+}
+
+// leastBeyond is the mean utilization from which on a limit can't be one: rates
+// over short windows may well be a little above 1.
+const leastBeyond = 1.2
+
+// beyond is the mean utilization of the whole run.
+func (r Resource) beyond() float64 {
+	sum, n := 0.0, 0.0
+	for _, u := range r.mean() {
+		if !math.IsNaN(u) {
+			sum, n = sum+u, n+1
+		}
+	}
+	return sum / n
 }
 
 // mean is the utilization over all replicas, interval by interval.
