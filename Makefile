@@ -8,8 +8,8 @@ BUILD   := go build -ldflags "-X main.version=$(VERSION)"
 export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 
 # What the tests need of Debian, and the programs by which one sees it is there.
-DEBIAN_PACKAGES := prometheus chromium poppler-utils
-DEBIAN_PROGRAMS := prometheus chromium pdftoppm
+DEBIAN_PACKAGES := prometheus chromium poppler-utils postgresql
+DEBIAN_PROGRAMS := prometheus chromium pdftoppm pg_ctlcluster
 
 .PHONY: build demo test lint bench golden clean help
 

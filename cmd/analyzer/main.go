@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -31,9 +32,41 @@ func main() {
 // app is what all commands share.
 type app struct {
 	configFile, results, prometheus string
+	team                            teamAddress
+	opened                          *store.Store
 }
 
-func (a *app) store() *store.Store { return store.Open(a.results) }
+// store is the one store of this process.
+func (a *app) store() *store.Store {
+	if a.opened == nil {
+		a.opened = store.Open(a.results)
+		if a.team != "" {
+			a.opened = store.OpenTeam(a.results, string(a.team))
+		}
+	}
+	return a.opened
+}
+
+func (a *app) close() error {
+	if a.opened == nil {
+		return nil
+	}
+	return a.opened.Close()
+}
+
+// A teamAddress is the value of --store.
+type teamAddress string
+
+func (t *teamAddress) String() string { return "" } // it may hold a password
+func (t *teamAddress) Type() string   { return "url" }
+
+func (t *teamAddress) Set(address string) error {
+	*t = teamAddress(address)
+	if address == "" {
+		return nil
+	}
+	return store.CheckTeam(address)
+}
 
 func (a *app) analyzer() *analysis.Analyzer {
 	return &analysis.Analyzer{Store: a.store(), Version: version}
@@ -60,16 +93,23 @@ service better or worse than its baseline, and how sure is that?
   analyzer report --run PERF-2026-01-18-001     the report on one of them
   analyzer init --prometheus URL                draft configuration and SLA from what is there
   analyzer check sla.yaml                       what is wrong with it and its queries
+  analyzer compare --run ID,ID --baseline NAME  several runs of a build against a baseline
   analyzer capacity --run PERF-2026-01-18-001   how much load the service carries
 
-Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
+Exit codes: 0 pass or warn, 1 fail or regressed, 2 trouble, 3 inconclusive.`,
 		Version: version,
 	}
 	fs := root.PersistentFlags()
 	fs.StringVar(&a.configFile, "config", config.DefaultFile, "configuration `file`")
 	fs.StringVar(&a.results, "results", "results", "`folder` of the results")
 	fs.StringVar(&a.prometheus, "prometheus", "", "`URL` of a Prometheus that holds the series (default: the run's own recording)")
-	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newTrendCommand(a), newCaptureCommand(a),
-		newCapacityCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
-	return cli.Run(ctx, root, args, stdout, stderr)
+	fs.Var(&a.team, "store", "`postgres://…` of a team's database, which shares runs, values, baselines and calibrations")
+	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newCompareCommand(a), newBaselineCommand(a), newTrendCommand(a),
+		newCapacityCommand(a), newCalibrateCommand(a), newCaptureCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
+	code := cli.Run(ctx, root, args, stdout, stderr)
+	if err := a.close(); err != nil && code == cli.Yes {
+		fmt.Fprintf(stderr, "analyzer: %v\n", err)
+		return cli.Trouble
+	}
+	return code
 }

@@ -34,6 +34,9 @@ type Options struct {
 	Baseline         string // name; "" for the run's own
 	FallbackBaseline string // name, when the run has none
 	Prometheus       string // URL; "" for the run's own source
+	// Since leaves earlier runs out of a rolling baseline, such as those before a
+	// change point; zero leaves out none.
+	Since time.Time
 
 	FallbackPrometheus string                       // URL, when the run has no source of its own
 	Timeout            time.Duration                // for each answer of a Prometheus; 0 for the default
@@ -47,7 +50,10 @@ type analyzed struct {
 	meter     *promql.Meter
 	steady    slo.Steadiness
 	scores    slo.Scores
-	url       string // of a Prometheus, for links
+	url       string              // of a Prometheus, for links
+	others    []compare.RunValues // that are judged together with it
+
+	calibration *Calibration // of its test; nil when there is none
 }
 
 // Report measures a run, judges it and holds it against its baseline.
@@ -64,11 +70,16 @@ func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.
 	if err := candidate.measure(ctx, centers(baseline)); err != nil {
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
+	a.keep(ctx, candidate)
 	comparison, err := a.compare(ctx, candidate, baseline, opts)
 	if err != nil {
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
-	return a.assemble(ctx, candidate, comparison)
+	r, err := a.assemble(ctx, candidate, comparison)
+	if err == nil {
+		a.keepReport(ctx, &r)
+	}
+	return r, err
 }
 
 // measure finds the window that is scored, and scores it.
@@ -88,11 +99,10 @@ func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed
 	if err != nil {
 		return nil, nil, err
 	}
-	text, name, err := a.agreementText(id, opts)
-	if err != nil {
-		return nil, nil, err
+	if r.Source.Recording && opts.Prometheus == "" && !a.Store.Here(id) {
+		return nil, nil, fmt.Errorf("run %s: its recording is on another machine; report on it there, or see `analyzer runs show %s --report`", id, id)
 	}
-	agreement, err := slo.Parse(name, text)
+	agreement, err := a.agreement(id, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,6 +111,15 @@ func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed
 		return nil, nil, fmt.Errorf("run %s: %w", id, err)
 	}
 	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url}, closeSource, nil
+}
+
+// agreement is what a run is judged by.
+func (a *Analyzer) agreement(id string, opts Options) (slo.Agreement, error) {
+	text, name, err := a.agreementText(id, opts)
+	if err != nil {
+		return slo.Agreement{}, err
+	}
+	return slo.Parse(name, text)
 }
 
 // agreementText reads the SLA: the one asked for, else the copy kept with the run, else the fallback.
@@ -192,17 +211,4 @@ func (a *Analyzer) markKilled(ctx context.Context, db *embedded.DB, r *run.Run) 
 		return err // on a read-only folder the next reader finds it out again
 	}
 	return nil
-}
-
-// score measures a run that is only compared.
-func (a *Analyzer) score(ctx context.Context, id string, opts Options) (compare.RunValues, error) {
-	x, closeRun, err := a.open(ctx, id, Options{SLA: opts.SLA, FallbackSLA: opts.FallbackSLA, FallbackPrometheus: opts.FallbackPrometheus, Timeout: opts.Timeout, HTTP: opts.HTTP})
-	if err != nil {
-		return compare.RunValues{}, err
-	}
-	defer closeRun()
-	if err := x.measure(ctx, nil); err != nil {
-		return compare.RunValues{}, fmt.Errorf("run %s: %w", id, err)
-	}
-	return x.values(), nil
 }

@@ -142,6 +142,12 @@ func (x *analyzed) comparison(c *compare.Comparison) *report.Comparison {
 		Baseline: c.Baseline, BaselineRuns: c.BaselineRuns, CandidateRuns: c.CandidateRuns,
 		Comparable: c.Comparable, Reason: c.Reason, Verdict: c.Verdict, Deltas: []report.Delta{},
 	}
+	if c.Comparable {
+		out.Reason = sensitivity(c.Deltas)
+		if x.calibration != nil {
+			out.Reason = strings.TrimPrefix(out.Reason+"; "+x.calibration.say(), "; ")
+		}
+	}
 	for _, d := range c.Deltas {
 		t := targets[d.Metric.ID]
 		out.Deltas = append(out.Deltas, report.Delta{
@@ -149,11 +155,55 @@ func (x *analyzed) comparison(c *compare.Comparison) *report.Comparison {
 			Baseline: report.Number(d.Baseline), Target: boundText(t.Objective.Target), Actual: report.Number(d.Actual),
 			Change: report.Number(d.Change), Low: report.Number(d.Low), High: report.Number(d.High), P: report.Number(d.P),
 			Worse: t.Objective.Worse, Verdict: d.Verdict, Reason: d.Reason,
-			TargetJudged: t.TargetJudged, TargetVerdict: t.TargetVerdict,
+			TargetJudged: t.TargetJudged, TargetVerdict: x.targetVerdict(t),
 			RunsNeeded: d.RunsNeeded, Detectable: report.Number(d.Detectable),
 		})
 	}
 	return out
+}
+
+// targetVerdict is that of the run, unless another that is judged with it misses the target.
+func (x *analyzed) targetVerdict(r slo.Result) slo.Verdict {
+	for _, other := range x.others {
+		v := other.Values[r.Objective.ID].Value
+		if r.TargetJudged && !math.IsNaN(v) && !r.Objective.Target.Keeps(v) {
+			return slo.Fail
+		}
+	}
+	return r.TargetVerdict
+}
+
+// sensitivity says which changes for the worse a comparison sees, of the metrics
+// that decide. Shares are left out: of rare events, only multiples can be seen.
+func sensitivity(deltas []compare.Delta) string {
+	var least, most *compare.Delta
+	for i := range deltas {
+		d := &deltas[i]
+		if !d.Gating || d.Ratio || math.IsNaN(d.Detectable) || math.IsInf(d.Detectable, 0) {
+			continue
+		}
+		if least == nil || d.Detectable < least.Detectable {
+			least = d
+		}
+		if most == nil || d.Detectable > most.Detectable {
+			most = d
+		}
+	}
+	if least == nil {
+		return ""
+	}
+	if least == most {
+		return fmt.Sprintf("this comparison sees ≥ %s on %s", percent(least.Detectable), least.ID)
+	}
+	return fmt.Sprintf("this comparison sees ≥ %s on %s, ≥ %s on %s", percent(least.Detectable), least.ID, percent(most.Detectable), most.ID)
+}
+
+// percent writes a share with two digits or more.
+func percent(share float64) string {
+	if share >= 0.1 {
+		return fmt.Sprintf("%.0f %%", 100*share)
+	}
+	return fmt.Sprintf("%.2g %%", 100*share)
 }
 
 func (x *analyzed) warnings() []string {

@@ -2,19 +2,16 @@ package analysis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"math"
-	"os"
 	"slices"
-	"strings"
-	"time"
 
+	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/compare"
+	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
-	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 // baseline finds what a run is held against; nil when nothing was chosen.
@@ -29,17 +26,17 @@ func (a *Analyzer) baseline(ctx context.Context, x *analyzed, opts Options) (*co
 	if name == "" {
 		return nil, nil
 	}
-	spec, err := a.baselineSpec(name)
+	spec, err := a.Store.Baseline(name)
 	if err != nil {
 		return nil, err
 	}
 	b := &compare.Baseline{Name: name, Declared: spec.Values}
-	ids, err := a.baselineRuns(spec, x.run)
+	ids, err := a.Store.BaselineRuns(ctx, spec, x.run, opts.Since)
 	if err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
-		values, err := a.score(ctx, id, opts)
+		values, err := a.valuesOf(ctx, id, x.agreement, opts)
 		if err != nil {
 			return nil, fmt.Errorf("baseline %s: %w", name, err)
 		}
@@ -48,59 +45,30 @@ func (a *Analyzer) baseline(ctx context.Context, x *analyzed, opts Options) (*co
 	return b, nil
 }
 
-// baselineSpec reads the file of a baseline; a run's id is a baseline by itself.
-func (a *Analyzer) baselineSpec(name string) (compare.Spec, error) {
-	path := a.Store.BaselineFile(name)
-	text, err := os.ReadFile(path)
-	if err == nil {
-		return compare.ParseSpec(path, text)
+// Compare holds several runs of one build together against a baseline. They are
+// measured by the SLA of the first.
+func (a *Analyzer) Compare(ctx context.Context, ids []string, opts Options) (report.Comparison, error) {
+	first, closeRun, err := a.open(ctx, ids[0], opts)
+	if err != nil {
+		return report.Comparison{}, err
 	}
-	if _, loadErr := a.Store.Load(name); loadErr == nil && errors.Is(err, os.ErrNotExist) {
-		return compare.Spec{Name: name, Run: name}, nil
+	defer closeRun()
+	baseline, err := a.baseline(ctx, first, opts)
+	switch {
+	case err != nil:
+		return report.Comparison{}, fmt.Errorf("run %s: %w", ids[0], err)
+	case baseline == nil:
+		return report.Comparison{}, fmt.Errorf("run %s: it has no baseline; name one with --baseline", ids[0])
 	}
-	known := a.Store.Baselines()
-	if near := strictyaml.Nearest(name, known); near != "" {
-		return compare.Spec{}, fmt.Errorf("baseline %s: there is none; did you mean %s?", name, near)
+	if err := first.measure(ctx, centers(baseline)); err != nil {
+		return report.Comparison{}, fmt.Errorf("run %s: %w", ids[0], err)
 	}
-	return compare.Spec{}, fmt.Errorf("baseline %s: there is none, neither a run nor a file %s; there are: %s", name, path, strings.Join(known, ", "))
-}
-
-// baselineRuns are the ids of the runs that a baseline names.
-func (a *Analyzer) baselineRuns(spec compare.Spec, candidate run.Run) ([]string, error) {
-	if spec.Run != "" {
-		return []string{spec.Run}, nil
+	a.keep(ctx, first)
+	c, err := a.compareWith(ctx, first, ids[1:], baseline, opts)
+	if err != nil {
+		return report.Comparison{}, err
 	}
-	runs, _, err := a.Store.List()
-	if err != nil || spec.Last == 0 {
-		return nil, err
-	}
-	group := repeatGroup(candidate)
-	runs = slices.DeleteFunc(runs, func(r run.Run) bool {
-		return r.State != run.Complete || len(r.Generators.Problems()) > 0 || r.Service != candidate.Service ||
-			r.Scenario != candidate.Scenario || r.Profile != candidate.Profile || repeatGroup(r) == group || !hasLabels(r, spec.Labels)
-	})
-	var ids []string
-	for _, r := range runs[max(0, len(runs)-spec.Last):] {
-		ids = append(ids, r.ID)
-	}
-	return ids, nil
-}
-
-func hasLabels(r run.Run, want map[string]string) bool {
-	for name, value := range want {
-		if r.Labels[name] != value {
-			return false
-		}
-	}
-	return true
-}
-
-// repeatGroup is the id that repeats of one test share.
-func repeatGroup(r run.Run) string {
-	if r.Repeat == nil {
-		return r.ID
-	}
-	return r.Repeat.Group
+	return *first.comparison(c), nil
 }
 
 // compare holds a run, together with its repeats, against the baseline.
@@ -108,74 +76,92 @@ func (a *Analyzer) compare(ctx context.Context, x *analyzed, baseline *compare.B
 	if baseline == nil {
 		return nil, nil
 	}
-	candidates := []compare.RunValues{x.values()}
+	var repeats []string
 	if x.run.Repeat != nil {
-		runs, _, err := a.Store.List()
+		all, _, err := a.Store.Summaries(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range runs {
-			if r.ID == x.run.ID || r.State != run.Complete || repeatGroup(r) != repeatGroup(x.run) {
-				continue
+		for _, s := range all {
+			if s.ID != x.run.ID && s.State == run.Complete && s.Group == x.run.Repeat.Group {
+				repeats = append(repeats, s.ID)
 			}
-			values, err := a.score(ctx, r.ID, opts)
-			if err != nil {
-				return nil, err
-			}
-			candidates = append(candidates, values)
 		}
 	}
-	c := compare.Compare(*baseline, candidates, x.metrics(baseline.Declared), compare.Noise{})
+	return a.compareWith(ctx, x, repeats, baseline, opts)
+}
+
+// compareWith holds a run and others of its build against the baseline.
+func (a *Analyzer) compareWith(ctx context.Context, x *analyzed, others []string, baseline *compare.Baseline, opts Options) (*compare.Comparison, error) {
+	candidates := []compare.RunValues{x.values()}
+	for _, id := range others {
+		values, err := a.valuesOf(ctx, id, x.agreement, opts)
+		if err != nil {
+			return nil, err
+		}
+		x.others = append(x.others, values)
+	}
+	candidates = append(candidates, x.others...)
+	metrics := x.metrics(baseline.Declared)
+	noise, err := a.noise(ctx, x, metrics, slices.Concat(baseline.Runs, candidates))
+	if err != nil {
+		return nil, err
+	}
+	if x.calibration, err = a.calibration(store.Summarize(x.run)); err != nil {
+		return nil, err
+	}
+	if x.calibration != nil {
+		x.calibration.addTo(&noise)
+	}
+	c := compare.Compare(*baseline, candidates, metrics, noise)
 	return &c, nil
 }
 
-// values are what a run measured, by objective.
-func (x *analyzed) values() compare.RunValues {
-	v := compare.RunValues{Run: x.run, Values: map[string]compare.Value{}}
-	for _, t := range x.scores.Targets {
-		for _, gap := range t.Gaps {
-			v.Problems = append(v.Problems, fmt.Sprintf("a gap of %s between scrapes of %s", gap.Duration().Round(time.Second), t.Labels))
-		}
-	}
+// metrics are the objectives that are compared.
+func (x *analyzed) metrics(declared map[string]float64) []compare.Metric {
+	var objectives []slo.Objective
 	for _, r := range x.scores.Objectives {
-		v.Values[r.Objective.ID] = valueOf(r)
+		objectives = append(objectives, r.Objective)
 	}
-	return v
+	return metricsOf(objectives, declared)
 }
 
-// valueOf is a result as the comparison wants it: of a ratio also its events.
-func valueOf(r slo.Result) compare.Value {
-	if r.Objective.Ratio == nil || r.Objective.Ratio.Per != "" {
-		return compare.Value{Value: r.Value}
-	}
-	return compare.Value{Value: r.Value, Total: r.Events}
-}
-
-// metrics are the objectives that are compared: of a baseline of declared values
+// metricsOf are the objectives that are compared: of a baseline of declared values
 // those that it declares, else those with a bound or a target, as far as a change
 // of them means something. Those that must hold decide.
-func (x *analyzed) metrics(declared map[string]float64) []compare.Metric {
+func metricsOf(objectives []slo.Objective, declared map[string]float64) []compare.Metric {
 	var ms []compare.Metric
-	for _, r := range x.scores.Objectives {
-		o := r.Objective
+	for _, o := range objectives {
 		bounded := o.Must != nil || o.Should != nil || o.Target != nil
 		means := bounded && o.By == "" && o.Group != "users" && (o.Ratio == nil || o.Ratio.Per == "")
 		if _, isDeclared := declared[o.ID]; declared != nil && !isDeclared || declared == nil && !means {
 			continue
 		}
-		m := compare.Metric{ID: o.ID, Title: o.Title, Group: o.Group, Unit: o.Unit, Tolerance: .05, Gating: o.Must != nil || o.Target != nil, Ratio: o.Ratio != nil && o.Ratio.Per == ""}
+		m := compare.Metric{ID: o.ID, Title: o.Title, Group: o.Group, Unit: o.Unit, Tolerance: .05, Gating: o.Must != nil || o.Target != nil, Ratio: isShare(o)}
 		if o.Worse == "lower" {
 			m.Worse = compare.LowerIsWorse
 		}
-		if o.Quantile != nil {
-			m.Family = o.Quantile.Of
-		}
+		m.Family = familyOf(o)
 		if o.Tolerance != nil {
 			m.Tolerance = float64(*o.Tolerance)
 		}
 		ms = append(ms, m)
 	}
 	return ms
+}
+
+// familyOf names what objectives ask of the same series: quantiles of one
+// histogram, rates of one counter, shares of the same events.
+func familyOf(o slo.Objective) string {
+	switch {
+	case o.Quantile != nil:
+		return "quantiles of " + o.Quantile.Of
+	case o.Rate != nil:
+		return "rates of " + o.Rate.Of
+	case isShare(o):
+		return "shares of " + o.Ratio.Total
+	}
+	return ""
 }
 
 // centers are the baseline's values by objective, for relative bounds.

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
@@ -73,7 +73,7 @@ func (a *Analyzer) History(ctx context.Context, objective string, f HistoryFilte
 func (f HistoryFilter) choose(runs []run.Run) (chosen []run.Run, left []string) {
 	fits := func(asked, has string) bool { return asked == "" || asked == has }
 	for _, r := range runs {
-		if fits(f.Service, r.Service) && fits(f.Scenario, r.Scenario) && fits(f.Profile, r.Profile) && hasLabels(r, f.Labels) {
+		if fits(f.Service, r.Service) && fits(f.Scenario, r.Scenario) && fits(f.Profile, r.Profile) && store.Summarize(r).HasLabels(f.Labels) {
 			chosen = append(chosen, r)
 		}
 	}
@@ -174,22 +174,20 @@ func (a *Analyzer) measureEach(ctx context.Context, h *History, one slo.Agreemen
 	return nil
 }
 
-// measureOne measures an agreement of one objective in a run; NaN with the reason when there is no value.
+// measureOne gives the value of an agreement's one objective in a run, as it was
+// kept, or measured now; NaN with the reason when there is none.
 func (a *Analyzer) measureOne(ctx context.Context, one slo.Agreement, r run.Run, opts Options) (value float64, reason string, err error) {
-	value = math.NaN()
-	q, closeSource, _, err := a.source(ctx, &r, opts)
-	if err != nil {
-		return value, "", err
+	if kept, whole, err := a.keptOf(ctx, r, one); err == nil && whole && len(kept) == 1 && !math.IsNaN(kept[0].Value) {
+		return kept[0].Value, "", nil
 	}
-	defer closeSource()
-	scores, err := one.Measure(ctx, promql.NewMeter(q, r.Source.Scrape()), slo.Scope{Run: r})
-	switch {
-	case err != nil:
-		return value, "", err
-	case len(scores.Objectives) == 0:
-		return value, "the objective doesn't hold for its scenario and profile", nil
+	x := &analyzed{run: r, agreement: one}
+	if err := a.measure(ctx, x, opts); err != nil {
+		return math.NaN(), "", err
 	}
-	return scores.Objectives[0].Value, scores.Objectives[0].Reason, nil
+	if len(x.scores.Objectives) == 0 {
+		return math.NaN(), "the objective doesn't hold for its scenario and profile", nil
+	}
+	return x.scores.Objectives[0].Value, x.scores.Objectives[0].Reason, nil
 }
 
 // labelsOf are the labels and the environment of a run: either may explain a change.

@@ -20,7 +20,7 @@ import (
 	"github.com/plumbline/plumbline/pkg/trend"
 )
 
-const historySLA = `apiVersion: plumbline/v1
+const trendSLA = `apiVersion: plumbline/v1
 kind: SLA
 service: api
 objectives:
@@ -57,7 +57,7 @@ func storeOf(t *testing.T, change func(i int, r *run.Run)) *store.Store {
 		if err := st.Save(r); err != nil {
 			t.Fatal(err)
 		}
-		if err := st.WriteFile(r.ID, "sla.yaml", []byte(historySLA)); err != nil {
+		if err := st.WriteFile(r.ID, "sla.yaml", []byte(trendSLA)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -153,6 +153,7 @@ func TestCheck(t *testing.T) {
 		{"analyzer --results there runs list", ""},
 		{"A=1 bin/analyzer report --web.config x | less -R", ""},
 		{"analyzer --help", ""},
+		{"analyzer report --run X -- --rnu", ""},
 		{"analyzer --version", ""},
 		{"kubectl apply --wrong", ""},
 		{"make build && ./bin/analyzer report", ""},

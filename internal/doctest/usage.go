@@ -75,6 +75,9 @@ func (u Usage) checkProgram(program string, words []string) error {
 	}
 	known := append(flags(help), "--help", "-h", "--version", "-v")
 	for _, w := range words {
+		if w == "--" {
+			break // what follows is another program's
+		}
 		name, _, _ := strings.Cut(w, "=")
 		if len(name) > 1 && name[0] == '-' && !slices.Contains(known, name) {
 			return fmt.Errorf("%s has no flag %s", strings.Join(append([]string{program}, path...), " "), name)

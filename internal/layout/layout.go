@@ -45,7 +45,7 @@ type Package struct {
 // Packages is the picture, in the order in which ARCHITECTURE.md lists it. A
 // new package gets a line here and there.
 var Packages = []Package{
-	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: capacity capture check demo init report runs trend"},
+	{Path: "cmd/analyzer", Row: Wiring, Sentence: "one file per command: baseline calibrate capacity capture check compare demo init report runs trend"},
 	{Path: "cmd/loadgen", Row: Wiring, Sentence: "run validate"},
 	{Path: "pkg/run", Row: Words, Sentence: "Run, Window, Stage — what was tested, and when"},
 	{Path: "pkg/loadgen", Row: Asking, Sentence: "Scenario, Profile, Generator — sends the traffic and measures it"},
@@ -64,7 +64,7 @@ var Packages = []Package{
 	{Path: "pkg/strictyaml", Row: Words, Sentence: "YAML read strictly; every mistake with file:line:column"},
 	{Path: "internal/testrun", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "the life of a run: id, recorder, first scrape, load, last scrape, seal, register"},
 	{Path: "internal/analysis", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "Analyzer — takes a run to its report; knows the order of steps"},
-	{Path: "internal/store", Row: Programs, Sentence: "the results folder: runs, recordings, baselines"},
+	{Path: "internal/store", Row: Programs, Sentence: "runs, recordings, baselines: folders, indexed in SQLite or PostgreSQL"},
 	{Path: "internal/reference", Row: Programs, Arrows: []string{"internal/store"}, Sentence: "makes the series of a run from the numbers that a document tells of it"},
 	{Path: "internal/config", Row: Programs, Sentence: "plumbline.yaml"},
 	{Path: "internal/check", Row: Programs, Arrows: []string{"internal/config"}, Sentence: "reads SLA, rules, dashboards and the rest, and says what is wrong and where"},

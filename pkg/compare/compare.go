@@ -4,7 +4,7 @@
 //
 // Runs of the same build differ far more from each other than the noise inside
 // one of them suggests. So a run is one observation, and differences are judged
-// by the noise between the baseline runs, shrunk towards what is known of noise
+// by the noise between runs of one side, shrunk towards what is known of noise
 // from elsewhere (Smyth 2004).
 package compare
 
@@ -23,7 +23,7 @@ const (
 	// all gating metrics together. One-sided bounds have confidence 1 − Alpha.
 	Alpha = 0.05
 	// FalseDiscoveryRate is the share of false ones among the metrics that do not
-	// gate and are called regressed, or improved.
+	// gate and are called regressed, or improved. Each must also pass at Alpha by itself.
 	FalseDiscoveryRate = 0.10
 	// missRate is the chance of missing the changes that Detectable and RunsNeeded speak of.
 	missRate = 0.20
@@ -120,7 +120,7 @@ type Delta struct {
 	Metric
 	// Baseline and Actual are the pooled ratio where counts are compared. Elsewhere
 	// they are the mean of the runs, in the scale that is tested (the geometric mean
-	// on the logarithm), and of three candidates or more the median.
+	// on the logarithm).
 	Baseline, Actual float64
 	Change           float64 // Actual/Baseline − 1: −0.33 is 33 % less
 	// Low and High bound the change from below and from above, each with
@@ -136,7 +136,7 @@ type Delta struct {
 	// Detectable is the size of the smallest change for the worse, relative to the
 	// baseline, that this comparison tells in four cases out of five.
 	Detectable    float64
-	LowConfidence bool // the baseline is one run: the noise is assumed, not seen
+	LowConfidence bool // no run was repeated, and there is no history: the noise is assumed, not seen
 	Constant      bool // every run has the same value
 
 	effect float64 // above 0 for the worse, in the scale that is tested
@@ -201,13 +201,14 @@ func undecided(m Metric) Delta {
 
 // Overall is the verdict of a comparison by its gating metrics: regressed when
 // one of them regressed; else inconclusive when one of them is, since it may hide
-// a regression; else improved when one of them improved; else unchanged. Metrics
-// that do not gate, and those with the same value in every run, have no say.
-// When none has one, it is inconclusive.
+// a regression; else improved when one of them improved; else unchanged. Where
+// some metrics gate, the others have no say; those with the same value in every
+// run never have one. When none has one, it is inconclusive.
 func Overall(deltas []Delta) Verdict {
+	gated := slices.ContainsFunc(deltas, func(d Delta) bool { return d.Gating })
 	seen := map[Verdict]bool{}
 	for _, d := range deltas {
-		if d.Gating && !d.Constant {
+		if d.Gating == gated && !d.Constant {
 			seen[d.Verdict] = true
 		}
 	}

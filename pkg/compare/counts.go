@@ -37,6 +37,7 @@ func (f finding) byCounts(baseline, candidates []RunValues, noise Noise) finding
 // A countComparison counts events of a ratio on two sides. Of a ratio above one
 // half it counts the complement: 99.9 % good is 0.1 % bad.
 type countComparison struct {
+	id         string
 	test       stats.RateTest
 	baseline   []Value // of each run; Events are those that are counted
 	candidates []Value
@@ -46,7 +47,7 @@ type countComparison struct {
 
 func newCountComparison(m Metric, baseline, candidates []RunValues) countComparison {
 	all := pooled(slices.Concat(baseline, candidates), m)
-	c := countComparison{complement: all.Events > all.Trials/2, sign: m.Worse.sign()}
+	c := countComparison{id: m.ID, complement: all.Events > all.Trials/2, sign: m.Worse.sign()}
 	if c.complement {
 		c.sign = -c.sign
 	}
@@ -79,7 +80,7 @@ func (c countComparison) dispersion(noise Noise) (phi, nu float64) {
 	x, y := c.test.Candidate.Events, c.test.Baseline.Events
 	phi = max(1, meanDispersion(slices.Concat(c.baseline, c.candidates)))
 	if x+y > 0 {
-		phi = max(phi, 1+noise.prior().Variance*(1/m+1/k)*x*y/(x+y))
+		phi = max(phi, 1+noise.prior(c.id).Variance*(1/m+1/k)*x*y/(x+y))
 	}
 	between, df := c.dispersionBetweenRuns()
 	if between > phi {

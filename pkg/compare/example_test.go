@@ -39,7 +39,7 @@ func ExampleCompare() {
 	// Output:
 	// improved
 	// error-rate   unchanged  -67 % (-99 to +202)
-	// rps          unchanged  +1 % (-2 to +4)
+	// rps          unchanged  +1 % (-1 to +3)
 	// latency-p95  improved   -52 % (-53 to -50)
 }
 

@@ -102,7 +102,7 @@ func (f finding) judge() Delta {
 		f.note("not worse; whether it is better can't be told")
 	}
 	if f.LowConfidence {
-		f.note("one baseline run: the noise between runs is assumed, not measured")
+		f.note("no run was repeated: the noise between runs is assumed, not measured")
 	}
 	return f.Delta
 }
@@ -112,9 +112,9 @@ func (f finding) judge() Delta {
 func (f finding) verdict() Verdict {
 	meaningful := math.Log1p(f.tolerance() / 2)
 	switch {
-	case f.worse.adjusted < f.level && f.effect > meaningful:
+	case f.worse.below(f.level) && f.effect > meaningful:
 		return Regressed
-	case f.better.adjusted < f.level && f.effect < -meaningful:
+	case f.better.below(f.level) && f.effect < -meaningful:
 		return Improved
 	case f.withinTolerance() || f.difference < f.negligible():
 		return Unchanged
@@ -127,7 +127,7 @@ func (f finding) withinTolerance() bool { return f.high < math.Log1p(f.tolerance
 // detectable is the size of the relative change for the worse that is seen with
 // a power of 80 % when it is the only one among the metrics.
 func (f finding) detectable() float64 {
-	level := f.level / float64(f.tests)
+	level := min(Alpha, f.level/float64(f.tests))
 	effect := f.se * (stats.StudentQuantile(1-level, f.nu) + stats.StudentQuantile(1-missRate, f.nu))
 	return math.Abs(f.change(max(effect, math.Log1p(f.tolerance()/2))))
 }
@@ -143,11 +143,10 @@ func (f finding) runsNeeded() int {
 	return max(n, f.runs+1)
 }
 
-// shortfall says what the comparison could have seen, and what it would take.
+// shortfall says what the comparison could not have seen.
 func (f finding) shortfall() string {
 	if math.IsNaN(f.Detectable) {
-		return fmt.Sprintf("about %d runs on each side would settle it", f.RunsNeeded)
+		return "too few events to tell"
 	}
-	return fmt.Sprintf("too noisy to tell changes below %.2g %%; about %d runs on each side would settle it",
-		100*f.Detectable, f.RunsNeeded)
+	return fmt.Sprintf("too noisy to tell changes below %.2g %%", 100*f.Detectable)
 }

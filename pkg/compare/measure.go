@@ -34,6 +34,9 @@ type finding struct {
 // A p is a p-value, as it is and adjusted for the other metrics.
 type p struct{ alone, adjusted float64 }
 
+// below reports whether the change is significant: with the others, and alone.
+func (p p) below(level float64) bool { return p.adjusted < level && p.alone < Alpha }
+
 // measure compares one metric.
 func measure(m Metric, baseline, candidates []RunValues, noise Noise) finding {
 	f := finding{Delta: undecided(m)}
@@ -51,7 +54,7 @@ func measure(m Metric, baseline, candidates []RunValues, noise Noise) finding {
 		f.note("baseline run " + strings.Join(left, ", ") + " left out: it has no value")
 	}
 	f.runs = min(len(kept), len(candidates))
-	f.LowConfidence = len(kept) == 1
+	f.LowConfidence = len(kept) == 1 && len(candidates) == 1 && !noise.known(f.ID)
 	if m.Ratio && counted(kept, m) && counted(candidates, m) {
 		return f.byCounts(kept, candidates, noise)
 	}
@@ -59,16 +62,14 @@ func measure(m Metric, baseline, candidates []RunValues, noise Noise) finding {
 }
 
 // byValues compares one value per run, by Student's t on the logarithm or the
-// log odds, with the variance between the baseline runs shrunk towards the prior
-// (METHODS 3.1 to 3.3).
+// log odds. The variance between runs is pooled over both sides and shrunk
+// towards the prior (METHODS 3.1 to 3.3); the candidates' repeats tell as much
+// about the noise as the baseline's, and one wild run among them widens it.
 func (f finding) byValues(baseline, candidates []RunValues, noise Noise) finding {
 	if why := f.varies(baseline, candidates); why != "" {
 		return f.without(why)
 	}
-	scale := logarithm
-	if f.Ratio {
-		scale = logOdds
-	}
+	scale := scaleOf(f.Metric)
 	y, err := scale.values(baseline, f.Metric)
 	if err != nil {
 		return f.without(err.Error())
@@ -78,11 +79,11 @@ func (f finding) byValues(baseline, candidates []RunValues, noise Noise) finding
 		return f.without(err.Error())
 	}
 	k, m := float64(len(y)), float64(len(x))
-	variance, nu := noise.prior().Shrink(stats.Variance(y), k-1)
+	within, df := pooledVariance(y, x)
+	variance, nu := noise.prior(f.ID).Shrink(within, df)
 	variance = max(variance, countingVariance(baseline, f.Metric))
-	centre, inefficiency := centreOf(x)
-	mean := stats.Mean(y)
-	f.se, f.nu = math.Sqrt(variance*(inefficiency/m+1/k)), nu
+	centre, mean := stats.Mean(x), stats.Mean(y)
+	f.se, f.nu = math.Sqrt(variance*(1/m+1/k)), nu
 
 	sign := f.Worse.sign()
 	f.effect = sign * (centre - mean)
@@ -158,14 +159,24 @@ func (s scale) values(runs []RunValues, m Metric) ([]float64, error) {
 	return y, nil
 }
 
-// centreOf is the mean of one or two candidate values, and the median of more,
-// which one bad run does not move far; with its variance as a multiple of that
-// of the mean, which for the median is π/2.
-func centreOf(x []float64) (centre, inefficiency float64) {
-	if len(x) <= 2 {
-		return stats.Mean(x), 1
+// scaleOf is the scale in which a metric is tested.
+func scaleOf(m Metric) scale {
+	if m.Ratio {
+		return logOdds
 	}
-	return stats.Median(x), math.Pi / 2
+	return logarithm
+}
+
+// pooledVariance is the variance inside both sides, with its degrees of freedom.
+func pooledVariance(sides ...[]float64) (variance, df float64) {
+	sum := 0.0
+	for _, values := range sides {
+		if len(values) > 1 {
+			sum += stats.Variance(values) * float64(len(values)-1)
+			df += float64(len(values) - 1)
+		}
+	}
+	return sum / df, df
 }
 
 // countingVariance is the least variance that the logarithm of a value has that
@@ -196,7 +207,7 @@ func withValue(runs []RunValues, m Metric) (kept []RunValues, missing []string) 
 }
 
 // typical is the middle of the values that the runs have of a metric: the pooled
-// ratio of counts, else the mean of one or two, the median of more.
+// ratio of counts, else the mean.
 func typical(runs []RunValues, m Metric) float64 {
 	kept, _ := withValue(runs, m)
 	if len(kept) == 0 {
@@ -210,8 +221,7 @@ func typical(runs []RunValues, m Metric) float64 {
 	for i, r := range kept {
 		values[i] = r.Values[m.ID].Value
 	}
-	centre, _ := centreOf(values)
-	return centre
+	return stats.Mean(values)
 }
 
 // relative is the change from one value to another, by the first. No change of 0 is 0.

@@ -1,11 +1,16 @@
 package compare
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
+	"gopkg.in/yaml.v2"
 )
 
 // A Spec is the file of a baseline: it names one run, the last so many good
@@ -16,6 +21,23 @@ type Spec struct {
 	Last   int                // number of runs, the newest; 0 when it is none
 	Labels map[string]string  // that the last runs must have
 	Values map[string]float64 // declared, by objective id, in base units; nil when there are none
+	// Accepted are the changes that were accepted, the oldest first: with the run
+	// of the last one the baseline began anew.
+	Accepted []Acceptance
+}
+
+// An Acceptance is a change against a baseline that is the new normal.
+type Acceptance struct {
+	Run    string
+	Reason string
+	At     time.Time
+}
+
+// acceptanceFile is the form of an acceptance in the file.
+type acceptanceFile struct {
+	Run    string `yaml:"run"`
+	Reason string `yaml:"reason"`
+	At     string `yaml:"at"`
 }
 
 // specFile is the form of the file.
@@ -26,6 +48,7 @@ type specFile struct {
 	Last              *int              `yaml:"last"`
 	Labels            map[string]string `yaml:"labels"`
 	Values            map[string]string `yaml:"values"`
+	Accepted          []acceptanceFile  `yaml:"accepted"`
 }
 
 // ParseSpec reads the file of a baseline; name is how mistakes call it. The
@@ -36,6 +59,10 @@ func ParseSpec(name string, data []byte) (Spec, error) {
 		return Spec{}, err
 	}
 	s := Spec{Name: f.Name, Run: f.Run, Labels: f.Labels}
+	for _, a := range f.Accepted {
+		at, _ := time.Parse(time.RFC3339, a.At) // problems has looked at it
+		s.Accepted = append(s.Accepted, Acceptance{a.Run, a.Reason, at})
+	}
 	if f.Last != nil {
 		s.Last = *f.Last
 	}
@@ -75,7 +102,71 @@ func (f *specFile) problems(at strictyaml.Path) (ps strictyaml.Problems) {
 			ps.Addf(at.Field("values").Field(id), "%s", err)
 		}
 	}
+	for i, a := range f.Accepted {
+		at := at.Field("accepted").Index(i)
+		if err := run.CheckID(a.Run); err != nil {
+			ps.Addf(at.Field("run"), "%s", err)
+		}
+		if strings.TrimSpace(a.Reason) == "" {
+			ps.Addf(at.Field("reason"), "say why the change was accepted")
+		}
+		if _, err := time.Parse(time.RFC3339, a.At); err != nil {
+			ps.Addf(at.Field("at"), "want a time such as 2026-01-18T14:00:00Z, got %q", a.At)
+		}
+	}
+	if len(f.Accepted) > 0 && f.Values != nil {
+		ps.Addf(at.Field("accepted"), "declared values have no runs with which they could begin anew")
+	}
 	return ps
+}
+
+// Accept is the baseline after a change was accepted with a run: it begins anew there.
+func (s Spec) Accept(a Acceptance) (Spec, error) {
+	switch {
+	case s.Values != nil:
+		return s, fmt.Errorf("baseline %s: it has declared values and no runs with which it could begin anew; set it anew with `analyzer baseline set`", s.Name)
+	case strings.TrimSpace(a.Reason) == "":
+		return s, fmt.Errorf("baseline %s: say why the change is accepted", s.Name)
+	}
+	s.Accepted = append(slices.Clone(s.Accepted), a)
+	if s.Run != "" {
+		s.Run = a.Run
+	}
+	return s, nil
+}
+
+// Marshal writes the file of the baseline, as [ParseSpec] reads it.
+func (s Spec) Marshal() ([]byte, error) {
+	var last *int
+	if s.Last > 0 {
+		last = &s.Last
+	}
+	var accepted []acceptanceFile
+	for _, a := range s.Accepted {
+		accepted = append(accepted, acceptanceFile{a.Run, a.Reason, a.At.UTC().Format(time.RFC3339)})
+	}
+	var texts map[string]string
+	for id, v := range s.Values {
+		if texts == nil {
+			texts = map[string]string{}
+		}
+		texts[id] = strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	text, err := yaml.Marshal(struct {
+		APIVersion string            `yaml:"apiVersion"`
+		Kind       string            `yaml:"kind"`
+		Name       string            `yaml:"name"`
+		Run        string            `yaml:"run,omitempty"`
+		Last       *int              `yaml:"last,omitempty"`
+		Labels     map[string]string `yaml:"labels,omitempty"`
+		Values     map[string]string `yaml:"values,omitempty"`
+		Accepted   []acceptanceFile  `yaml:"accepted,omitempty"`
+	}{strictyaml.APIVersion, "Baseline", s.Name, s.Run, last, s.Labels, texts, accepted})
+	if err != nil {
+		return nil, fmt.Errorf("baseline %s: %w", s.Name, err)
+	}
+	_, err = ParseSpec(s.Name, text) // what is written can be read
+	return text, err
 }
 
 // kinds is how many of the three kinds of baseline the file is.

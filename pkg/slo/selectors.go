@@ -16,7 +16,7 @@ import (
 func (a Agreement) Selectors(r run.Run, scrape time.Duration) ([]promql.Selector, error) {
 	g := gatherer{vars: variables(a.Vars, r, scrape), seen: map[string]bool{}}
 	for _, o := range a.Objectives {
-		if !o.When.matches(r) {
+		if !o.When.Matches(r) {
 			continue
 		}
 		if err := g.indicator(o.Indicator); err != nil {

@@ -91,7 +91,8 @@ type When struct {
 	Profile  oneOrMore `yaml:"profile"`
 }
 
-func (w *When) matches(r run.Run) bool {
+// Matches reports whether a run is one of those; nil is all of them.
+func (w *When) Matches(r run.Run) bool {
 	return w == nil || w.Scenario.has(r.Scenario) && w.Profile.has(r.Profile)
 }
 

@@ -125,7 +125,7 @@ func rest(values []float64, n int) []float64 { return values[min(n, len(values))
 // that the Meter had to widen can't tell.
 func (ms measurer) pace(ctx context.Context, a Agreement) (throughput, latency []float64, err error) {
 	for _, o := range a.Objectives {
-		if !o.When.matches(ms.scope.Run) {
+		if !o.When.Matches(ms.scope.Run) {
 			continue
 		}
 		switch {

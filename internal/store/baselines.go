@@ -1,0 +1,319 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/plumbline/plumbline/pkg/compare"
+	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
+)
+
+// BaselineFile is the file that defines a baseline.
+func (s *Store) BaselineFile(name string) string { return s.path("baselines", name+".yaml") }
+
+// SaveBaseline writes the file that defines a baseline.
+func (s *Store) SaveBaseline(name string, text []byte) error {
+	return s.saveDocument(baselineDocuments, name, text)
+}
+
+// Baselines lists the names of the baselines that there are.
+func (s *Store) Baselines() []string { return s.documentNames(baselineDocuments) }
+
+// Baseline reads a baseline by its name; the id of a run is one by itself. The
+// error of one that isn't there names those that are near.
+func (s *Store) Baseline(name string) (compare.Spec, error) {
+	if err := run.CheckID(name); err != nil {
+		return compare.Spec{}, fmt.Errorf("baseline %q: use 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", name)
+	}
+	text, err := s.document(baselineDocuments, name)
+	if err == nil {
+		return compare.ParseSpec(s.BaselineFile(name), text)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return compare.Spec{}, fmt.Errorf("baseline %s: %w", name, err)
+	}
+	if _, err := s.Load(name); err == nil {
+		return compare.Spec{Name: name, Run: name}, nil
+	}
+	return compare.Spec{}, s.unknownBaseline(name)
+}
+
+func (s *Store) unknownBaseline(name string) error {
+	known := s.Baselines()
+	if len(known) == 0 {
+		return fmt.Errorf("baseline %s: there is neither a baseline nor a run of that name in %s; make one with `analyzer baseline set %s --run ID`", name, s.dir, name)
+	}
+	if near := strictyaml.Nearest(name, known); near != "" {
+		return fmt.Errorf("baseline %s: there is none; did you mean %s?", name, near)
+	}
+	return fmt.Errorf("baseline %s: there is neither a baseline nor a run of that name in %s; there are the baselines %s", name, s.dir, strings.Join(known, ", "))
+}
+
+// DeleteBaseline deletes a baseline; its runs stay.
+func (s *Store) DeleteBaseline(name string) error {
+	if !slices.Contains(s.Baselines(), name) {
+		return s.unknownBaseline(name)
+	}
+	return s.deleteDocument(baselineDocuments, name)
+}
+
+// BaselineRuns are the ids of the runs that a baseline names, the oldest first,
+// for a candidate: of a rolling one, the last sound runs of the same test that
+// have its labels, are no repeats of the candidate, and began neither before since
+// nor before the change that was accepted last.
+func (s *Store) BaselineRuns(ctx context.Context, spec compare.Spec, candidate run.Run, since time.Time) ([]string, error) {
+	if spec.Last == 0 {
+		if spec.Run == "" {
+			return nil, nil
+		}
+		return []string{spec.Run}, nil
+	}
+	all, _, err := s.Summaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if accepted := acceptedSince(spec, all); accepted.After(since) {
+		since = accepted
+	}
+	like := Summarize(candidate)
+	return lastOf(spec, all, func(x Summary) bool {
+		return x.SameTest(like) && x.Group != like.Group && !x.Window.Start.Before(since)
+	}), nil
+}
+
+// lastOf are the ids of the last runs that a rolling baseline takes, among those that fit.
+func lastOf(spec compare.Spec, all []Summary, fits func(Summary) bool) []string {
+	var ids []string
+	for _, x := range all {
+		if x.Sound && x.HasLabels(spec.Labels) && fits(x) {
+			ids = append(ids, x.ID)
+		}
+	}
+	return ids[max(0, len(ids)-spec.Last):]
+}
+
+// acceptedSince is when the repeats of the run began with which a baseline began anew.
+func acceptedSince(spec compare.Spec, all []Summary) (since time.Time) {
+	if len(spec.Accepted) == 0 {
+		return since
+	}
+	id := spec.Accepted[len(spec.Accepted)-1].Run
+	i := slices.IndexFunc(all, func(x Summary) bool { return x.ID == id })
+	if i < 0 {
+		return since
+	}
+	for _, x := range all {
+		if x.Group == all[i].Group && (since.IsZero() || x.Window.Start.Before(since)) {
+			since = x.Window.Start
+		}
+	}
+	return since
+}
+
+// Pins gives the baselines that rest on each run, which therefore must stay: the
+// run it names, those with which a change was accepted, and of a rolling one
+// those that it takes today in each test.
+func (s *Store) Pins(ctx context.Context) (map[string][]string, error) {
+	all, _, err := s.Summaries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pins := map[string][]string{}
+	for _, name := range s.Baselines() {
+		spec, err := s.Baseline(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w; while it can't be read, the runs that it needs aren't known", err)
+		}
+		for _, id := range pinnedBy(spec, all) {
+			if !slices.Contains(pins[id], name) {
+				pins[id] = append(pins[id], name)
+			}
+		}
+	}
+	return pins, nil
+}
+
+func pinnedBy(spec compare.Spec, all []Summary) (ids []string) {
+	if spec.Run != "" {
+		ids = append(ids, spec.Run)
+	}
+	for _, a := range spec.Accepted {
+		ids = append(ids, a.Run)
+	}
+	if spec.Last == 0 {
+		return ids
+	}
+	since := acceptedSince(spec, all)
+	var tests []Summary
+	for _, x := range all {
+		if slices.ContainsFunc(tests, x.SameTest) {
+			continue
+		}
+		tests = append(tests, x)
+		ids = append(ids, lastOf(spec, all, func(y Summary) bool { return y.SameTest(x) && !y.Window.Start.Before(since) })...)
+	}
+	return ids
+}
+
+// A kind of document has a folder of files, and a table.
+type documentKind struct{ folder, extension, table string }
+
+var (
+	baselineDocuments    = documentKind{"baselines", ".yaml", "baselines"}
+	calibrationDocuments = documentKind{"calibrations", ".json", "calibrations"}
+)
+
+// SaveCalibration keeps the result of a calibration.
+func (s *Store) SaveCalibration(name string, text []byte) error {
+	return s.saveDocument(calibrationDocuments, name, text)
+}
+
+// Calibrations lists the names of the calibrations that there are.
+func (s *Store) Calibrations() []string { return s.documentNames(calibrationDocuments) }
+
+// Calibration reads the result of a calibration.
+func (s *Store) Calibration(name string) ([]byte, error) {
+	return s.document(calibrationDocuments, name)
+}
+
+func (s *Store) path(elements ...string) string {
+	return filepath.Join(append([]string{s.dir}, elements...)...)
+}
+
+// saveDocument writes a document: to a team's database, else to its file.
+func (s *Store) saveDocument(k documentKind, name string, text []byte) error {
+	if err := run.CheckID(name); err != nil {
+		return fmt.Errorf("%s: %w", k.folder, err)
+	}
+	if s.url == "" {
+		if err := os.MkdirAll(s.path(k.folder), 0o755); err != nil {
+			return fmt.Errorf("results folder: %w", err)
+		}
+		if err := WriteWhole(s.path(k.folder, name+k.extension), text); err != nil {
+			return fmt.Errorf("results folder: %w", err)
+		}
+		return s.reindex()
+	}
+	return s.with(context.Background(), true, func(d *database) error {
+		return d.putDocument(context.Background(), d, k, name, text, time.Now().UnixNano())
+	})
+}
+
+func (s *Store) deleteDocument(k documentKind, name string) error {
+	if err := os.Remove(s.path(k.folder, name+k.extension)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s %s: %w", k.folder, name, err)
+	}
+	if s.url == "" {
+		return s.reindex()
+	}
+	return s.with(context.Background(), true, func(d *database) error {
+		_, err := d.Exec(d.sql(`DELETE FROM `+k.table+` WHERE name = ?`), name) //nolint:gosec // G202: names of ours
+		return err
+	})
+}
+
+// document reads a document; its error is [os.ErrNotExist] when there is none.
+func (s *Store) document(k documentKind, name string) (text []byte, err error) {
+	if s.url == "" {
+		return os.ReadFile(s.path(k.folder, name+k.extension))
+	}
+	err = s.with(context.Background(), false, func(d *database) error {
+		err := d.QueryRow(d.sql(`SELECT document FROM `+k.table+` WHERE name = ?`), name).Scan(&text) //nolint:gosec // G202: names of ours
+		if errors.Is(err, sql.ErrNoRows) {
+			text, err = os.ReadFile(s.path(k.folder, name+k.extension)) // not a team's, but ours
+		}
+		return err
+	})
+	return text, err
+}
+
+// documentNames lists the documents of a kind, in the folder and in a team's database.
+func (s *Store) documentNames(k documentKind) []string {
+	paths, err := filepath.Glob(s.path(k.folder, "*"+k.extension))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, p := range paths {
+		names = append(names, strings.TrimSuffix(filepath.Base(p), k.extension))
+	}
+	if s.url != "" {
+		err := s.with(context.Background(), false, func(d *database) error {
+			known, err := d.documents(context.Background(), k)
+			for name := range known {
+				names = append(names, name)
+			}
+			return err
+		})
+		if err != nil {
+			s.warn(err.Error())
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// documents are the names of the documents in the database, with the time they were written.
+func (d *database) documents(ctx context.Context, k documentKind) (map[string]int64, error) {
+	rows, err := d.QueryContext(ctx, `SELECT name, modified FROM `+k.table) //nolint:gosec // G202: names of ours
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	found := map[string]int64{}
+	for rows.Next() {
+		var name string
+		var modified int64
+		if err := rows.Scan(&name, &modified); err != nil {
+			return nil, err
+		}
+		found[name] = modified
+	}
+	return found, rows.Err()
+}
+
+func (d *database) putDocument(ctx context.Context, q querier, k documentKind, name string, text []byte, modified int64) error {
+	_, err := q.ExecContext(ctx, d.sql(`INSERT INTO `+k.table+` (name, document, modified) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET document = excluded.document, modified = excluded.modified`), //nolint:gosec // G202: names of ours
+		name, string(text), modified)
+	return err
+}
+
+// syncDocuments brings a table of the index in line with its folder.
+func (s *Store) syncDocuments(ctx context.Context, d *database, k documentKind) error {
+	known, err := d.documents(ctx, k)
+	if err != nil {
+		return err
+	}
+	for _, name := range s.documentNames(k) {
+		path := s.path(k.folder, name+k.extension)
+		info, err := os.Stat(path)
+		if err != nil {
+			continue // deleted meanwhile
+		}
+		modified, there := known[name]
+		delete(known, name)
+		if there && modified == info.ModTime().UnixNano() {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := d.putDocument(ctx, d, k, name, text, info.ModTime().UnixNano()); err != nil {
+			return err
+		}
+	}
+	for name := range known {
+		if _, err := d.ExecContext(ctx, d.sql(`DELETE FROM `+k.table+` WHERE name = ?`), name); err != nil { //nolint:gosec // G202: names of ours
+			return err
+		}
+	}
+	return nil
+}
