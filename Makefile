@@ -33,9 +33,16 @@ test-packages:
 lint: .bin/golangci-lint ## check style and common mistakes
 	.bin/golangci-lint run ./...
 
-bench: ## measure
-	go test -run '^$$' -bench . -benchmem ./...
+bench: build bench-packages ## measure loadgen beside wrk and hey, and change points beside people's marks, in about six minutes; BENCH="--full" adds ten
+	go run ./internal/bench $(BENCH)
 	go run ./internal/tcpdbench/cmd/score
+
+.PHONY: bench-packages microbench
+bench-packages:
+	@internal/tools/install-packages.sh "wrk hey" "wrk hey"
+
+microbench: ## measure the parts
+	go test -run '^$$' -bench . -benchmem ./pkg/...
 
 golden: ## rewrite the golden reports and the generated documents; review the difference like code
 	go test ./pkg/report ./internal/analysis -run Golden -update

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/plumbline/plumbline/internal/testrun"
+	"github.com/plumbline/plumbline/pkg/loadgen"
 )
 
 // transportFlags say how requests reach the target.
@@ -23,7 +25,7 @@ type transportFlags struct {
 	connectTimeout, timeout time.Duration
 }
 
-var httpVersions = []string{"1.1", "2", "h2c"}
+var httpVersions = map[string]loadgen.HTTPVersion{"1.1": loadgen.HTTP1, "2": loadgen.HTTP2, "h2c": loadgen.HTTP2}
 
 func (f *transportFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.http, "http", "1.1", "`version` of HTTP: 1.1, 2 (over TLS) or h2c (2 without TLS)")
@@ -39,13 +41,13 @@ func (f *transportFlags) flags(fs *pflag.FlagSet) {
 
 // transport checks the flags against the target, and each other.
 func (f *transportFlags) transport(target *url.URL) (testrun.Transport, error) {
-	t := testrun.Transport{HTTP: f.http, ConnectTimeout: f.connectTimeout, Timeout: f.timeout}
+	t := testrun.Transport{HTTP: httpVersions[f.http], ConnectTimeout: f.connectTimeout, Timeout: f.timeout}
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	secure := target.Scheme == "https"
 	switch {
-	case !slices.Contains(httpVersions, f.http):
-		refuse("--http: want one of %s, got %q", strings.Join(httpVersions, ", "), f.http)
+	case httpVersions[f.http] == "":
+		refuse("--http: want one of %s, got %q", strings.Join(slices.Sorted(maps.Keys(httpVersions)), ", "), f.http)
 	case f.http == "2" && !secure:
 		refuse("--http 2 goes over TLS: the target must begin with https://; for HTTP/2 without TLS write --http h2c")
 	case f.http == "h2c" && secure:

@@ -77,6 +77,7 @@ var Packages = []Package{
 	{Path: "internal/paracle/cmd/paracle", Row: Wiring, Sentence: "the sample API alone"},
 	{Path: "internal/tcpdbench", Row: Programs, Sentence: "scores change points against the marks of people"},
 	{Path: "internal/tcpdbench/cmd/score", Row: Wiring, Sentence: "prints these scores for pkg/trend"},
+	{Path: "internal/bench", Row: Wiring, Sentence: "measures loadgen beside wrk and hey; `make bench`"},
 	{Path: "internal/layout", Row: Holding, Sentence: "the test that imports keep to the picture below"},
 	{Path: "internal/doctest", Row: Holding, Sentence: "the test that the commands in README.md and docs/ work"},
 	{Path: "dashboards", Row: Files, Planned: true, Sentence: "Grafana dashboards, embedded"},

@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/url"
 	"time"
+
+	"github.com/plumbline/plumbline/pkg/loadgen"
 )
 
 // A Transport is how requests reach the target. Zero durations mean the generator's defaults.
 type Transport struct {
-	HTTP                    string // version: "1.1" (also ""), "2" or "h2c"
+	HTTP                    loadgen.HTTPVersion // "" for what the server offers
 	TLS                     *tls.Config
 	Proxy                   *url.URL
 	ConnectTimeout, Timeout time.Duration
@@ -57,10 +59,7 @@ func (t Transport) reachable(ctx context.Context, target *url.URL) error {
 	if cfg.ServerName == "" {
 		cfg.ServerName = target.Hostname()
 	}
-	cfg.NextProtos = []string{"http/1.1"}
-	if t.HTTP == "2" {
-		cfg.NextProtos = []string{"h2"}
-	}
+	cfg.NextProtos = t.HTTP.Protocols()
 	if err := tls.Client(conn, cfg).HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("target %s: TLS: %w; --tls-ca, --tls-cert, --tls-server-name and --insecure say what to trust", target, err)
 	}

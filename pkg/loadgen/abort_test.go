@@ -107,7 +107,6 @@ func TestAborterPassesOverEmptySeconds(t *testing.T) {
 		}
 		a := newAborter([]AbortRule{rule})
 		var sum Count
-		sum.response = new(latencies)
 		for second, failures := range []int64{0, 5, 0, 5, 5} { // a pause is no recovery
 			time.Sleep(time.Second)
 			sum.Requests += failures

@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"bufio"
 	"fmt"
 	"strings"
 	"testing"
@@ -86,7 +85,7 @@ func answered(t testing.TB, status int, header, body string) *answer {
 	if status == 204 || status == 304 {
 		wire = fmt.Sprintf("HTTP/1.1 %d X\r\n%s\r\n", status, header)
 	}
-	if err := a.read(bufio.NewReader(strings.NewReader(wire)), false); err != nil {
+	if err := a.read(readerSource{strings.NewReader(wire)}, false); err != nil {
 		t.Fatal(err)
 	}
 	return &a

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -56,7 +58,7 @@ func runInBubble(t *testing.T, s Scenario, p Profile, h http.HandlerFunc, change
 		server := &http.Server{Handler: h}
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
-		opts := Options{Scenario: s, Profile: p, Target: &url.URL{Scheme: "http", Host: "target"}, RunID: "r", Dial: l.dial}
+		opts := Options{Scenario: s, Profile: p, Target: &url.URL{Scheme: "http", Host: "target"}, RunID: "r", Dial: l.dial, metronome: newTicker}
 		if change != nil {
 			change(&opts, l)
 		}
@@ -107,6 +109,15 @@ func TestResponseTimeCountsFromTheDueTime(t *testing.T) {
 	if got := sum.ResponseTime.P95; got < 0.49 || got > 0.52 {
 		t.Errorf("p95 of the response time: got %v s, want 0.5", got)
 	}
+	if got := sum.ResponseTime.P99; got < 0.89 || got > 0.92 {
+		t.Errorf("p99 of the response time: got %v s, want 0.9", got)
+	}
+	if got := sum.StartLag.P99; got > 0.001 {
+		t.Errorf("p99 of the start lag: got %v s, want 0: that all users wait is not the generator's fault", got)
+	}
+	if len(sum.Validity.Suspect) > 0 {
+		t.Errorf("got the suspect windows %v, want none: a server that stalls is not the generator's fault", sum.Validity.Suspect)
+	}
 	if got := sum.ServiceTime.P95; got > 0.01 {
 		t.Errorf("p95 of the service time: got %v s, want near 0", got)
 	}
@@ -118,6 +129,38 @@ func TestFullQueueDropsAndCounts(t *testing.T) {
 	sum, err := runInBubble(t, s, p, func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }, nil)
 	if err != nil || sum.Due != 100 || sum.Dropped == 0 || sum.Iterations+sum.Dropped != 100 || sum.Validity.Valid {
 		t.Errorf("got due %d, started %d, dropped %d, valid %v (%v), want 100 = started + dropped, not valid", sum.Due, sum.Iterations, sum.Dropped, sum.Validity.Valid, err)
+	}
+}
+
+// Only the windows in which the generator did not keep up are suspect.
+func TestSuspectWindows(t *testing.T) {
+	s := mustParse(t, scenarioOf("{name: t, request: GET /}"))
+	p := Profile{Open: true, MaxInFlight: 1, MaxQueue: 5, Stages: []Stage{{10, 10, 40 * time.Second, true}}}
+	var start time.Time
+	stall := func(http.ResponseWriter, *http.Request) {
+		if since := time.Since(start); since > 12*time.Second && since < 15*time.Second {
+			time.Sleep(15*time.Second - since)
+		}
+	}
+	registry := prometheus.NewRegistry()
+	var valid []float64
+	sum, err := runInBubble(t, s, p, stall, func(o *Options, _ *pipes) {
+		o.Registry = registry
+		o.OnStart = func(at time.Time) { start = at }
+		o.OnResult = func(Sample) {
+			valid = append(valid, gather(t, registry)["loadgen_valid"].GetMetric()[0].GetGauge().GetValue())
+		}
+	})
+	if err != nil || sum.Validity.Valid || len(sum.Validity.Suspect) != 1 {
+		t.Fatalf("got valid %v, suspect %v (%v), want the one window with drops", sum.Validity.Valid, sum.Validity.Suspect, err)
+	}
+	got := sum.Validity.Suspect[0]
+	if from := got.Start.Sub(start); from < 8*time.Second || from > 12*time.Second || got.Duration() < 9*time.Second || got.Duration() > 11*time.Second ||
+		!strings.Contains(got.Reasons[0], "due iterations were dropped") {
+		t.Errorf("got %v to %v: %v, want from about 10 s to 20 s, since iterations were dropped", from, got.End.Sub(start), got.Reasons)
+	}
+	if zeros := slices.Index(valid, 0); zeros < 0 || valid[0] != 1 || valid[len(valid)-1] != 1 {
+		t.Errorf("loadgen_valid: got %v, want 1, then 0 after the suspect window, then 1 again", valid)
 	}
 }
 
@@ -237,52 +280,57 @@ func total(t *testing.T, registry *prometheus.Registry, outcome string) (sum flo
 	return sum
 }
 
-func TestQuantiles(t *testing.T) {
-	var l latencies
-	for i := 1; i <= 10_000; i++ {
-		l.add(time.Duration(i) * 100 * time.Microsecond)
-	}
-	for _, c := range []struct{ q, want float64 }{{0.5, 0.5}, {0.95, 0.95}, {0.99, 0.99}, {0.999, 0.999}, {1, 1}} {
-		if got := l.quantile(c.q); got < c.want*(1-QuantileError) || got > c.want*(1+QuantileError) {
-			t.Errorf("quantile %v: got %v, want %v within %v", c.q, got, c.want, QuantileError)
-		}
-	}
-}
-
-// The steady path allocates nothing: the target here is a bare loop that doesn't either.
+// The steady path allocates nothing. The server is a bare loop that doesn't either.
 func TestNoAllocationPerRequest(t *testing.T) {
-	client, server := net.Pipe()
-	defer client.Close()
-	go func() {
-		buf, reply := make([]byte, 4096), []byte("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		for {
-			if _, err := server.Read(buf); err != nil {
-				return
-			}
-			if _, err := server.Write(reply); err != nil {
-				return
-			}
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	reply := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 26\r\n\r\n{\"name\": \"x\", \"stock\": 42}")
+	for _, c := range []struct {
+		name, task string
+		most       float64
+	}{
+		{"plain GET with a check", "{name: t, request: GET /, expect: {status: 200}}", 0},
+		{"variable path, JSON body, three checks", "{name: t, request: \"POST /${name}\", json: {a: [1, 2]}, extract: {name: name}, expect: {status: 200, within: 1s, body: {stock: {gte: 1}}}}", 2}, // the extracted text, and its part of the body
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, tasks: [{name: t, request: GET /, expect: {status: 200}}]}")
-	g, err := New(Options{Scenario: s, Target: &url.URL{Scheme: "http", Host: "target"}, RunID: "r",
-		Dial: func(context.Context, string, string) (net.Conn, error) { return deadlineless{client}, nil }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := g.newUser(t.Context(), 0)
-	for range 1000 {
-		u.iterate(t.Context(), time.Time{})
-	}
-	if got := testing.AllocsPerRun(2000, func() { u.iterate(t.Context(), time.Time{}) }); got != 0 {
-		t.Errorf("got %v allocations a request, want 0", got)
+		go func() {
+			server, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer server.Close()
+			for buf := make([]byte, 4096); ; {
+				if _, err := server.Read(buf); err != nil {
+					return
+				}
+				if _, err := server.Write(reply); err != nil {
+					return
+				}
+			}
+		}()
+		g, err := New(Options{Scenario: mustParse(t, scenarioOf(c.task)), Target: &url.URL{Scheme: "http", Host: l.Addr().String()}, RunID: "r"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := g.newUser(t.Context(), 0)
+		if len(u.scope.vars) > 0 {
+			u.scope.vars[0] = variable{value{text: "x"}, true}
+		}
+		for range 1000 {
+			u.iterate(t.Context(), asap)
+		}
+		got := testing.AllocsPerRun(2000, func() { u.iterate(t.Context(), asap) })
+		if got > c.most {
+			t.Errorf("%s: got %v allocations a request, want at most %v", c.name, got, c.most)
+		}
+		u.leave()
+		l.Close()
 	}
 }
-
-// deadlineless leaves out net.Pipe's deadlines: they allocate timers, a socket's don't.
-type deadlineless struct{ net.Conn }
-
-func (deadlineless) SetDeadline(time.Time) error { return nil }
 
 func BenchmarkRequest(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -300,6 +348,6 @@ func BenchmarkRequest(b *testing.B) {
 	defer u.leave()
 	b.ReportAllocs()
 	for b.Loop() {
-		u.iterate(b.Context(), time.Time{})
+		u.iterate(b.Context(), asap)
 	}
 }

@@ -36,7 +36,7 @@ func NewK6Metrics(s Scenario, runID string) *K6Metrics {
 	m := &K6Metrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "k6_http_req_duration_seconds", ConstLabels: labels,
 			Help:    "Time from when a request was sent to the last byte of its answer.",
-			Buckets: classicBuckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 2000}, k6RequestLabels), // factor 1.1 is k6's schema 3
+			Buckets: classicBuckets[:], NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 2000}, k6RequestLabels), // factor 1.1 is k6's schema 3
 		succeeded:  map[string]*checked{},
 		reqs:       desc("http_reqs_total", "Requests.", k6RequestLabels...),
 		failed:     desc("http_req_failed_rate", "Share of the requests that were not answered with a status below 400.", k6RequestLabels...),

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,14 +50,16 @@ type Options struct {
 	OnResult  func(Sample)    // called by many users at once
 	OnWarning func(string)    // each warning once; called by many users at once
 
-	ConnectTimeout time.Duration // default 10 s
-	Timeout        time.Duration // of a whole request; default 60 s
-	Grace          time.Duration // for requests that are in flight at the end; default 30 s
-	Patience       time.Duration // without any answer; default 5 s
-	TLS            *tls.Config
-	HTTP           string                                                               // version: "1.1" (default), "2" (TLS), "h2c" (without TLS)
-	Proxy          *url.URL                                                             // nil: none, whatever the environment says
+	ConnectTimeout time.Duration                                                        // default 10 s
+	Timeout        time.Duration                                                        // of a whole request, with connecting and redirects; default 60 s
+	Grace          time.Duration                                                        // for requests that are in flight at the end; default 30 s
+	Patience       time.Duration                                                        // without any answer; default 5 s
+	TLS            *tls.Config                                                          // for https; nil: the system's authorities
+	HTTP           HTTPVersion                                                          // "" for what the server offers
+	Proxy          *url.URL                                                             // http or https, with a user where it wants one; nil: none
 	Dial           func(ctx context.Context, network, address string) (net.Conn, error) // default net.Dialer's
+
+	metronome func() metronome // for tests; nil: the best one of the system
 }
 
 // A Sample is one result, as it was measured.
@@ -79,31 +80,41 @@ type Sample struct {
 type Generator struct {
 	opts   Options
 	rec    *recorder
-	dialer dialer
+	fleet  *fleet
+	dialer *dialer
 	kinds  []kind
 	start  time.Time
 
 	startNano atomic.Int64
-	lastRate  atomic.Int64
-	cutOff    atomic.Int64
+	lastRate  gauge                  // requests a second
 	ready     atomic.Int64           // users whose start has succeeded
 	silence   atomic.Pointer[string] // why the first request since the last answer got none
+	queued    func() int             // due iterations that wait for a user
+	doors     chan struct{}          // holds one token for each user that is connecting
 	wg        sync.WaitGroup
+	watch     watch
 
-	cpuFrom  time.Duration
-	cpuSince time.Time
-
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	said   map[string]bool
-	causes []string // the first of each kind, in order
+	mu      sync.Mutex
+	dialers map[string]*dialer // to where redirects lead, by origin
+	said    map[string]bool
+	causes  []string // the first of each kind, in order
 }
 
 // New prepares a run: it compiles requests and registers the metrics, with the
-// series of success at 0.
+// series of success at 0. It is an error when there can't be as many
+// connections as users.
 func New(opts Options) (*Generator, error) {
 	if opts.Target == nil || opts.Target.Host == "" || opts.Target.Scheme != "http" && opts.Target.Scheme != "https" {
 		return nil, fmt.Errorf("target %v: want a URL such as http://localhost:8000", opts.Target)
+	}
+	if err := checkProxy(opts.Proxy); err != nil {
+		return nil, err
+	}
+	if err := checkFiles(opts); err != nil {
+		return nil, err
+	}
+	if err := Fits(opts.Scenario, opts.Profile, opts.Segment); err != nil {
+		return nil, err
 	}
 	if opts.Registry == nil {
 		opts.Registry = prometheus.NewRegistry()
@@ -116,16 +127,18 @@ func New(opts Options) (*Generator, error) {
 			*d.at = d.standard
 		}
 	}
-	if err := Fits(opts.Scenario, opts.Profile, opts.Segment); err != nil {
-		return nil, err
+	if opts.metronome == nil {
+		opts.metronome = newMetronome
 	}
 	rec, err := newRecorder(opts)
 	if err != nil {
 		return nil, err
 	}
-	g := &Generator{opts: opts, rec: rec, dialer: newDialer(opts.Target, opts), conns: map[*conn]struct{}{}, said: map[string]bool{}}
+	g := &Generator{opts: opts, rec: rec, fleet: newFleet(shortestTimeout(opts)), dialer: newDialer(opts.Target, opts),
+		queued: func() int { return 0 }, doors: make(chan struct{}, maxConnecting), dialers: map[string]*dialer{}, said: map[string]bool{}}
+	rec.inFlight = g.fleet.inFlight
 	for _, u := range opts.Scenario.Users {
-		g.kinds = append(g.kinds, newKind(u, opts.Target, rec))
+		g.kinds = append(g.kinds, g.newKind(u))
 	}
 	return g, nil
 }
@@ -138,19 +151,21 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 	defer end(nil)
 	hard, cut := context.WithCancel(hard)
 	defer cut()
-	stopAborting := context.AfterFunc(hard, g.abortAll)
+	stopAborting := context.AfterFunc(hard, g.fleet.abort)
 	defer stopAborting()
+	go g.fleet.patrol(hard)
 	if g.opts.Profile.Open {
 		g.runOpen(ctx, hard, end)
 	} else {
 		g.awaitStart(ctx)
 		g.begin()
-		watched := g.watch(ctx, end)
+		watched := g.startWatch(ctx, end)
 		g.runClosed(ctx, hard)
 		end(nil)
 		<-watched
 	}
 	g.finish(cut)
+	g.watch.look(g, g.mark(), validityWindow/5) // what is left at the end, unless it is too short to tell anything
 	s := g.summary(time.Now())
 	return s, g.verdict(context.Cause(ctx))
 }
@@ -159,7 +174,7 @@ func (g *Generator) verdict(cause error) error {
 	if cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	if (g.rec.answered.Load() == 0 || g.ready.Load() == 0) && g.firstCause() != "" {
+	if (g.rec.answered() == 0 || g.ready.Load() == 0) && g.firstCause() != "" {
 		return g.nothingSent()
 	}
 	return nil
@@ -172,7 +187,7 @@ func (g *Generator) nothingSent() error {
 func (g *Generator) begin() {
 	g.start = g.opts.startTime(time.Now())
 	g.startNano.Store(g.start.UnixNano())
-	g.cpuFrom, g.cpuSince = cpuTime(), g.start
+	g.watch.begin(g)
 	if g.opts.OnStart != nil {
 		g.opts.OnStart(g.start)
 	}
@@ -183,25 +198,18 @@ func (g *Generator) finish(cut func()) {
 	timer := time.AfterFunc(g.opts.Grace, cut)
 	defer timer.Stop()
 	g.wg.Wait()
-	g.rec.users.Set(0)
-	g.rec.nUsers.Store(0)
+	g.rec.users.Store(0)
 }
 
-func (g *Generator) abortAll() {
+// dialerTo is the dialer to the origin of a URL that isn't the target's.
+func (g *Generator) dialerTo(to *url.URL) *dialer {
+	origin := to.Scheme + "://" + to.Host
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c := range g.conns {
-		c.abort()
+	if g.dialers[origin] == nil {
+		g.dialers[origin] = newDialer(&url.URL{Scheme: to.Scheme, Host: to.Host}, g.opts)
 	}
-}
-
-// meanCPU is the processor time used since the start, of the cores that may be used.
-func (g *Generator) meanCPU() float64 {
-	elapsed := time.Since(g.cpuSince)
-	if elapsed <= 0 {
-		return 0
-	}
-	return min(1, float64(cpuTime()-g.cpuFrom)/float64(elapsed)/float64(runtime.GOMAXPROCS(0)))
+	return g.dialers[origin]
 }
 
 // warn says a thing once.
@@ -233,56 +241,6 @@ func (g *Generator) firstCause() string {
 		return ""
 	}
 	return g.causes[0]
-}
-
-// watch looks every second at the generator's own state, and ends a run that
-// no longer makes sense. The channel is closed when it has stopped.
-func (g *Generator) watch(ctx context.Context, end context.CancelCauseFunc) <-chan struct{} {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		lastCPU, lastAt, lastRequests := cpuTime(), time.Now(), int64(0)
-		abort := newAborter(g.opts.AbortOn)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			cpu, now, requests := cpuTime(), time.Now(), int64(0)
-			for _, st := range g.rec.order {
-				requests += st.requests.Load()
-			}
-			g.rec.cpu.Set(float64(cpu-lastCPU) / float64(now.Sub(lastAt)) / float64(runtime.GOMAXPROCS(0)))
-			g.lastRate.Store(int64(float64(requests-lastRequests) / now.Sub(lastAt).Seconds()))
-			lastCPU, lastAt, lastRequests = cpu, now, requests
-			if err := g.hopeless(now); err != nil {
-				end(err)
-			}
-			if len(g.opts.AbortOn) > 0 && g.startNano.Load() != 0 {
-				if err := abort.look(now, g.total()); err != nil {
-					end(err)
-				}
-			}
-		}
-	}()
-	return done
-}
-
-// hopeless is why going on makes no sense; nil while it does.
-func (g *Generator) hopeless(now time.Time) error {
-	if since := g.rec.goneSince.Load(); since != 0 && now.Sub(time.Unix(0, since)) >= g.opts.Patience {
-		if g.rec.answered.Load() == 0 {
-			return g.nothingSent()
-		}
-		return &ErrTargetGone{time.Unix(0, since), g.lastFailure()}
-	}
-	if g.ready.Load() == 0 && now.Sub(g.start) >= g.opts.Patience && g.firstCause() != "" {
-		return g.nothingSent() // every login was refused
-	}
-	return nil
 }
 
 // Stages places the profile's stages where the run is, once it has begun.
@@ -333,8 +291,7 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 			users[len(users)-1]()
 			users = users[:len(users)-1]
 		}
-		g.rec.nUsers.Store(int64(want))
-		g.rec.users.Set(float64(want))
+		g.rec.users.Store(int64(want))
 		select {
 		case <-ctx.Done():
 			return
@@ -349,16 +306,16 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 		g.tell("think time is ignored: arrivals set the pace")
 	}
 	queue := make(chan arrival, max(g.opts.Segment.Share(g.opts.Profile.queueBound()), 1))
+	g.queued = func() int { return len(queue) }
 	pool := g.opts.Segment.Share(g.opts.Profile.pool())
-	g.cpuSince, g.start = time.Now(), time.Now()
+	g.start = time.Now()
 	loggedIn := make(chan struct{}, pool)
 	for i := range pool {
 		u := g.newUser(hard, g.opts.Segment.User(i))
 		g.wg.Go(func() { u.runOpen(ctx, queue, loggedIn) })
 	}
-	g.rec.nUsers.Store(int64(pool))
-	g.rec.users.Set(float64(pool))
-	watched := g.watch(ctx, end)
+	g.rec.users.Store(int64(pool))
+	watched := g.startWatch(ctx, end)
 	if g.awaitPool(ctx, loggedIn, pool) && g.awaitStart(ctx) {
 		g.begin()
 		g.arrive(ctx, queue)
@@ -369,9 +326,11 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 	}
 	end(nil)
 	<-watched
-	for range queue { // an early end leaves these unsent
-		g.rec.drop(1)
+	unsent := uint64(0)
+	for range queue { // an early end leaves these
+		unsent++
 	}
+	g.rec.shards[0].count(func(t *tally) { t.dropped += unsent })
 }
 
 func (g *Generator) tell(text string) {
@@ -401,32 +360,31 @@ func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, poo
 
 // arrive queues every arrival when it is due; what finds the queue full is dropped, and counted.
 func (g *Generator) arrive(ctx context.Context, queue chan<- arrival) {
+	m := g.opts.metronome()
+	defer m.close()
+	stop := context.AfterFunc(ctx, m.interrupt)
+	defer stop()
 	arrivals := g.opts.Profile.Arrivals(g.opts.Seed, g.opts.Segment)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
+	begun := g.start.Sub(g.fleet.epoch)
+	for ctx.Err() == nil {
 		after, ok := arrivals.Next()
 		if !ok {
 			return
 		}
-		due := g.start.Add(after)
-		if wait := time.Until(due); wait > 0 {
-			timer.Reset(wait)
-			select {
-			case <-ctx.Done():
-				return
-			case <-timer.C:
-			}
-		} else if ctx.Err() != nil {
+		due := begun + after
+		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) {
 			return
 		}
-		g.rec.dueOne()
-		g.rec.lagged(time.Since(due))
+		dropped := uint64(0)
 		select {
 		case queue <- arrival{arrivals.Number(), due}:
 		default:
-			g.rec.drop(1)
+			dropped = 1
 		}
+		g.rec.shards[0].count(func(t *tally) {
+			t.due++
+			t.dropped += dropped
+		})
 	}
 }
 

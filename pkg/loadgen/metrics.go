@@ -2,172 +2,240 @@ package loadgen
 
 import (
 	"fmt"
+	"math"
+	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 )
 
-// maxRequestNames caps the cardinality of the label request; further names are counted as "other".
-const maxRequestNames = 200
+// Caps on cardinality; what is beyond them is counted as "other".
+const (
+	maxRequestNames = 200
+	maxCounters     = 10_000 // name, method, status and outcome together
+)
 
-// classicBuckets are the upper bounds in seconds for those who read classic histograms.
-var classicBuckets = []float64{.005, .01, .025, .05, .1, .2, .3, .5, .75, 1, 2, 3, 5, 10, 30, 60}
-
-// A recorder counts results twice: for Prometheus and, exactly alike, for the Summary.
+// A recorder counts results. There is one count of each thing: the metrics, the
+// Summary and the live line all read it, so they agree.
+//
+// Users write to shards, each under its own lock, and readers add the shards up.
+// A lock that is hardly ever contended costs less than an atomic operation for
+// every number, and under it a reader finds no half-counted request.
 type recorder struct {
-	requests          *prometheus.CounterVec
-	response, service *prometheus.HistogramVec
-	users, inFlight   prometheus.Gauge
-	iterations, due   prometheus.Counter
-	dropped           prometheus.Counter
-	startLag          prometheus.Histogram
-	cpu               prometheus.Gauge
-	sent, received    prometheus.Counter
+	shards []*shard
 
-	byName map[string]*stats
-	order  []*stats
-	lag    latencies
+	users     atomic.Int64
+	cpu       gauge
+	valid     gauge
+	inFlight  func() int
+	goneSince atomic.Int64 // when the first request since the last answer failed to get one, in Unix nanoseconds; 0: never
 
-	nDropped, nDue, nIterations, nUsers atomic.Int64
-	answered                            atomic.Int64 // requests that got any answer
-	goneSince                           atomic.Int64 // when the first request since the last answer failed to get one, in Unix nanoseconds; 0: never
+	mu       sync.RWMutex
+	names    map[string]int // of requests, "other" among them
+	order    []string
+	timings  map[timingKey]int
+	counters map[counterKey]int
+
+	descs descs
+	since time.Time
 }
 
-// stats is what is known of the requests of one name.
-type stats struct {
-	name              string
-	response, service latencies
-	requests          atomic.Int64
-	failures          atomic.Int64
-	mu                sync.Mutex
-	reasons           map[Outcome]int64
+// gauge is a float that one goroutine sets and others read.
+type gauge struct{ bits atomic.Uint64 }
+
+func (g *gauge) set(v float64) { g.bits.Store(math.Float64bits(v)) }
+func (g *gauge) get() float64  { return math.Float64frombits(g.bits.Load()) }
+
+type timingKey struct {
+	name    string
+	outcome Outcome
 }
+
+type counterKey struct {
+	name, method, status string
+	outcome              Outcome
+}
+
+// A shard holds what some of the users have counted.
+type shard struct {
+	mu sync.Mutex
+	tally
+	_ [64]byte // no two shards on one cache line
+}
+
+// A tally is what is counted. Timings and counters stand at the places that the recorder gave them.
+type tally struct {
+	due, iterations, dropped, answered, cutOff uint64
+	sent, received                             uint64 // bytes
+	lag                                        histogram
+	timings                                    []*timing
+	counters                                   []uint64
+}
+
+// timing are the times of the requests of one name and outcome.
+type timing struct{ response, service histogram }
 
 func newRecorder(opts Options) (*recorder, error) {
-	reg := prometheus.WrapRegistererWith(prometheus.Labels{"run": opts.RunID, "scenario": opts.Scenario.Name}, opts.Registry)
-	r := &recorder{byName: map[string]*stats{}}
-	r.requests = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "loadgen_requests_total",
-		Help: "Requests by their outcome: success, or the reason of the failure."}, []string{"request", "method", "status", "outcome"})
-	r.response = prometheus.NewHistogramVec(histogramOpts("loadgen_response_time_seconds", "Time from when a request was due to the last byte of its answer."), []string{"request", "outcome"})
-	r.service = prometheus.NewHistogramVec(histogramOpts("loadgen_service_time_seconds", "Time from when a request was sent to the last byte of its answer."), []string{"request", "outcome"})
-	r.startLag = prometheus.NewHistogram(histogramOpts("loadgen_start_lag_seconds", "How much later than due the generator itself started iterations."))
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	r := &recorder{
+		names: map[string]int{}, timings: map[timingKey]int{}, counters: map[counterKey]int{}, since: time.Now(),
+		descs: newDescs(prometheus.Labels{"run": opts.RunID, "scenario": opts.Scenario.Name}), inFlight: func() int { return 0 },
 	}
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+	for range min(runtime.GOMAXPROCS(0), 64) {
+		r.shards = append(r.shards, &shard{})
 	}
-	r.users = gauge("loadgen_users", "Users that are running.")
-	r.inFlight = gauge("loadgen_in_flight", "Requests that wait for their answer.")
-	r.cpu = gauge("loadgen_cpu_ratio", "Processor time used by the generator's process, of the cores it may use.")
-	r.iterations = counter("loadgen_iterations_total", "Iterations that were started.")
-	r.due = counter("loadgen_due_total", "Iterations that were due; in a closed model those that were started.")
-	r.dropped = counter("loadgen_dropped_total", "Iterations that were due and dropped because the queue was full or the run ended.")
-	r.sent = counter("loadgen_sent_bytes_total", "Bytes of requests.")
-	r.received = counter("loadgen_received_bytes_total", "Bytes of answers.")
-	collectors := []prometheus.Collector{r.requests, r.response, r.service, r.startLag, r.users, r.inFlight, r.cpu, r.iterations, r.due, r.dropped, r.sent, r.received}
-	for _, st := range opts.Scenario.steps() {
-		if s, isNew := r.statsOf(st.Name); isNew {
-			collectors = append(collectors, maxGauge(s))
-		}
-	}
-	for _, c := range collectors {
-		if err := reg.Register(c); err != nil {
-			return nil, fmt.Errorf("loadgen: metrics: %w", err)
-		}
+	r.valid.set(1)
+	if err := opts.Registry.Register(r); err != nil {
+		return nil, fmt.Errorf("loadgen: metrics: %w", err)
 	}
 	return r, nil
 }
 
-func histogramOpts(name, help string) prometheus.HistogramOpts {
-	return prometheus.HistogramOpts{Name: name, Help: help, Buckets: classicBuckets,
-		NativeHistogramBucketFactor: 1.02, NativeHistogramMaxBucketNumber: 2000}
-}
-
-func maxGauge(s *stats) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "loadgen_response_time_max_seconds",
-		Help: "Longest response time since the start.", ConstLabels: prometheus.Labels{"request": s.name}},
-		func() float64 { return float64(s.response.max.Load()) / 1e9 })
-}
-
-func (r *recorder) statsOf(name string) (s *stats, isNew bool) {
-	if s := r.byName[name]; s != nil {
-		return s, false
+// nameOf is the name that a request is counted under.
+func (r *recorder) nameOf(name string) string {
+	if _, known := r.names[name]; known {
+		return name
 	}
-	key := name
 	if len(r.order) >= maxRequestNames {
-		if name = "other"; r.byName[name] != nil {
-			r.byName[key] = r.byName[name]
-			return r.byName[name], false
+		name = "other"
+		if _, known := r.names[name]; known {
+			return name
 		}
 	}
-	s = &stats{name: name, reasons: map[Outcome]int64{}}
-	r.byName[key], r.byName[name] = s, s
-	r.order = append(r.order, s)
-	return s, true
+	r.names[name] = len(r.order)
+	r.order = append(r.order, name)
+	return name
 }
 
-// A channel is where the results of one step go; its usual children are looked up once.
+// A channel is where the results of one step go: the places of its usual
+// results are looked up once.
 type channel struct {
-	stats             *stats
-	method            string
-	status            int // of the usual answer
-	count             prometheus.Counter
-	response, service prometheus.Observer
+	name, method    string
+	status          int // of the usual answer
+	timing, counter int // of a success with that status
 }
 
-// channelOf makes the children of a step's success, so that they are there at 0.
-func (r *recorder) channelOf(st Step) channel {
-	s, _ := r.statsOf(st.Name)
-	status := st.expect.wanted()
-	return channel{s, st.Method, status,
-		r.requests.WithLabelValues(s.name, st.Method, strconv.Itoa(status), string(Success)),
-		r.response.WithLabelValues(s.name, string(Success)), r.service.WithLabelValues(s.name, string(Success))}
+// channelOf gives a success its places, so that its series are there at 0.
+// It may be called during a run, for requests that get their names then.
+func (r *recorder) channelOf(name, method string, status int) channel {
+	r.mu.Lock()
+	name = r.nameOf(name)
+	r.mu.Unlock()
+	c := channel{name: name, method: method, status: status}
+	c.timing, c.counter = r.places(&c, status, Success)
+	return c
 }
 
-// record counts one result.
-func (r *recorder) record(c *channel, status int, outcome Outcome, response, service time.Duration) {
-	s := c.stats
-	s.requests.Add(1)
-	s.response.add(response)
-	s.service.add(service)
-	count, onResponse, onService := c.count, c.response, c.service
-	if outcome != Success {
-		s.fail(outcome)
-		onResponse = r.response.WithLabelValues(s.name, string(outcome))
-		onService = r.service.WithLabelValues(s.name, string(outcome))
+// places are the places of a result in a tally.
+func (r *recorder) places(c *channel, status int, outcome Outcome) (timing, counter int) {
+	t, k := timingKey{c.name, outcome}, counterKey{c.name, c.method, statusLabel(status), outcome}
+	r.mu.RLock()
+	timing, known := r.timings[t]
+	counter, alsoKnown := r.counters[k]
+	r.mu.RUnlock()
+	if known && alsoKnown {
+		return timing, counter
 	}
-	if outcome != Success || status != c.status {
-		count = r.requests.WithLabelValues(s.name, c.method, statusLabel(status), string(outcome))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.counters) >= maxCounters {
+		k.status = "other"
 	}
-	count.Inc()
-	onResponse.Observe(response.Seconds())
-	onService.Observe(service.Seconds())
+	return placeOf(r.timings, t), placeOf(r.counters, k)
 }
 
-func (s *stats) fail(outcome Outcome) {
-	s.failures.Add(1)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.reasons[outcome]++
+func placeOf[K comparable](places map[K]int, key K) int {
+	at, known := places[key]
+	if !known {
+		at = len(places)
+		places[key] = at
+	}
+	return at
 }
 
 // statusLabel is 0 when there was no answer, and other for what is no HTTP status.
 func statusLabel(status int) string {
-	if status > 599 {
+	switch {
+	case status == http.StatusOK:
+		return "200"
+	case status > 599:
 		return "other"
 	}
 	return strconv.Itoa(status)
+}
+
+// A result is what is counted of one request.
+type result struct {
+	status            int
+	outcome           Outcome
+	answered          bool
+	response, service time.Duration
+	sent, received    int // bytes
+}
+
+// record counts one result.
+func (r *recorder) record(s *shard, c *channel, got *result) {
+	timing, counter := c.timing, c.counter
+	if got.outcome != Success || got.status != c.status {
+		timing, counter = r.places(c, got.status, got.outcome)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.timing(timing)
+	t.response.add(got.response)
+	t.service.add(got.service)
+	*s.counter(counter)++
+	s.sent += uint64(got.sent)
+	s.received += uint64(got.received)
+	if got.answered {
+		s.answered++
+	}
+}
+
+func (t *tally) timing(at int) *timing {
+	for len(t.timings) <= at {
+		t.timings = append(t.timings, nil)
+	}
+	if t.timings[at] == nil {
+		t.timings[at] = &timing{}
+	}
+	return t.timings[at]
+}
+
+func (t *tally) counter(at int) *uint64 {
+	for len(t.counters) <= at {
+		t.counters = append(t.counters, 0)
+	}
+	return &t.counters[at]
+}
+
+// iterate counts the start of an iteration, and how late the generator itself
+// was with it. isDue counts it as due as well, as those of a closed model are.
+func (s *shard) iterate(isDue bool, lag time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.iterations++
+	if isDue {
+		s.due++
+	}
+	s.lag.add(lag)
+}
+
+// count changes a tally by hand.
+func (s *shard) count(change func(*tally)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.tally)
 }
 
 // reached notes whether a request got an answer, for telling that the target is gone.
 // It is true for the first of those that did not.
 func (r *recorder) reached(answered bool) (first bool) {
 	if answered {
-		r.answered.Add(1)
 		if r.goneSince.Load() != 0 {
 			r.goneSince.Store(0)
 		}
@@ -176,22 +244,144 @@ func (r *recorder) reached(answered bool) (first bool) {
 	return r.goneSince.CompareAndSwap(0, time.Now().UnixNano())
 }
 
-func (r *recorder) lagged(d time.Duration) {
-	r.lag.add(d)
-	r.startLag.Observe(max(d, 0).Seconds())
+// total adds the shards up.
+func (r *recorder) total() *tally {
+	sum := &tally{}
+	for _, s := range r.shards {
+		s.mu.Lock()
+		sum.merge(&s.tally)
+		s.mu.Unlock()
+	}
+	return sum
 }
 
-func (r *recorder) drop(n int64) {
-	r.nDropped.Add(n)
-	r.dropped.Add(float64(n))
+// answered is how many requests got any answer.
+func (r *recorder) answered() (n uint64) {
+	for _, s := range r.shards {
+		s.count(func(t *tally) { n += t.answered })
+	}
+	return n
 }
 
-func (r *recorder) dueOne() {
-	r.nDue.Add(1)
-	r.due.Inc()
+// merge adds what other holds.
+func (t *tally) merge(other *tally) {
+	t.due += other.due
+	t.iterations += other.iterations
+	t.dropped += other.dropped
+	t.answered += other.answered
+	t.cutOff += other.cutOff
+	t.sent += other.sent
+	t.received += other.received
+	t.lag.merge(&other.lag)
+	for at, from := range other.timings {
+		if from != nil {
+			to := t.timing(at)
+			to.response.merge(&from.response)
+			to.service.merge(&from.service)
+		}
+	}
+	for at, n := range other.counters {
+		*t.counter(at) += n
+	}
 }
 
-func (r *recorder) iterate() {
-	r.nIterations.Add(1)
-	r.iterations.Inc()
+// descs are the metrics that a recorder shows.
+type descs struct {
+	requests, response, service, longest                         *prometheus.Desc
+	users, inFlight, iterations, due, dropped, lag, cpu, isValid *prometheus.Desc
+	sent, received                                               *prometheus.Desc
+}
+
+func newDescs(labels prometheus.Labels) descs {
+	desc := func(name, help string, variable ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, variable, labels)
+	}
+	return descs{
+		requests:   desc("loadgen_requests_total", "Requests by their outcome: success, or the reason of the failure.", "request", "method", "status", "outcome"),
+		response:   desc("loadgen_response_time_seconds", "Time from when a request was due to the last byte of its answer.", "request", "outcome"),
+		service:    desc("loadgen_service_time_seconds", "Time from when a request was sent to the last byte of its answer.", "request", "outcome"),
+		longest:    desc("loadgen_response_time_max_seconds", "Longest response time since the start.", "request"),
+		users:      desc("loadgen_users", "Users that are running."),
+		inFlight:   desc("loadgen_in_flight", "Requests that wait for their answer."),
+		iterations: desc("loadgen_iterations_total", "Iterations that were started."),
+		due:        desc("loadgen_due_total", "Iterations that were due; in a closed model those that were started."),
+		dropped:    desc("loadgen_dropped_total", "Iterations that were due and dropped because the queue was full or the run ended."),
+		lag:        desc("loadgen_start_lag_seconds", "How much later than due the generator itself started iterations; waiting for a free user is no such lag."),
+		cpu:        desc("loadgen_cpu_ratio", "Processor time used by the generator's process, of the cores it may use."),
+		isValid:    desc("loadgen_valid", "1 while the generator keeps up, 0 when its last window is suspect."),
+		sent:       desc("loadgen_sent_bytes_total", "Bytes of requests."),
+		received:   desc("loadgen_received_bytes_total", "Bytes of answers."),
+	}
+}
+
+// Describe is for [prometheus.Collector].
+func (r *recorder) Describe(ch chan<- *prometheus.Desc) {
+	d := r.descs
+	for _, desc := range []*prometheus.Desc{d.requests, d.response, d.service, d.longest, d.users, d.inFlight,
+		d.iterations, d.due, d.dropped, d.lag, d.cpu, d.isValid, d.sent, d.received} {
+		ch <- desc
+	}
+}
+
+// Collect is for [prometheus.Collector].
+func (r *recorder) Collect(ch chan<- prometheus.Metric) {
+	t := r.total()
+	d := r.descs
+	put := func(desc *prometheus.Desc, m prometheus.Metric, err error) {
+		if err != nil { // labels that aren't UTF-8
+			m = prometheus.NewInvalidMetric(desc, err)
+		}
+		ch <- m
+	}
+	counter := func(desc *prometheus.Desc, n uint64, labels ...string) {
+		m, err := prometheus.NewConstMetricWithCreatedTimestamp(desc, prometheus.CounterValue, float64(n), r.since, labels...)
+		put(desc, m, err)
+	}
+	gauge := func(desc *prometheus.Desc, v float64, labels ...string) {
+		m, err := prometheus.NewConstMetric(desc, prometheus.GaugeValue, v, labels...)
+		put(desc, m, err)
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for k, at := range r.counters {
+		counter(d.requests, *t.counter(at), k.name, k.method, k.status, string(k.outcome))
+	}
+	longest := map[string]time.Duration{}
+	for k, at := range r.timings {
+		times := t.timing(at)
+		longest[k.name] = max(longest[k.name], times.response.max)
+		ch <- &histogramMetric{d.response, &times.response, r.since, []string{k.name, string(k.outcome)}}
+		ch <- &histogramMetric{d.service, &times.service, r.since, []string{k.name, string(k.outcome)}}
+	}
+	for name, v := range longest {
+		gauge(d.longest, v.Seconds(), name)
+	}
+	counter(d.iterations, t.iterations)
+	counter(d.due, t.due)
+	counter(d.dropped, t.dropped)
+	counter(d.sent, t.sent)
+	counter(d.received, t.received)
+	ch <- &histogramMetric{d.lag, &t.lag, r.since, nil}
+	gauge(d.users, float64(r.users.Load()))
+	gauge(d.inFlight, float64(r.inFlight()))
+	gauge(d.cpu, r.cpu.get())
+	gauge(d.isValid, r.valid.get())
+}
+
+// histogramMetric is a histogram on its way to Prometheus.
+type histogramMetric struct {
+	desc      *prometheus.Desc
+	histogram *histogram
+	since     time.Time
+	labels    []string
+}
+
+// Desc is for [prometheus.Metric].
+func (m *histogramMetric) Desc() *prometheus.Desc { return m.desc }
+
+// Write is for [prometheus.Metric].
+func (m *histogramMetric) Write(to *dto.Metric) error {
+	to.Label = prometheus.MakeLabelPairs(m.desc, m.labels)
+	to.Histogram = m.histogram.proto(m.since)
+	return nil
 }

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -158,12 +159,18 @@ func rendered(t *testing.T, text string, vars ...string) string {
 	for i, v := range vars {
 		sc.vars[i] = variable{value{text: v}, true}
 	}
-	r := request{Step: s.Users[0].Tasks[0].Steps[0], host: "target"}
-	wire, ok := r.render(nil, &sc, nil)
-	if !ok {
+	r, to := requestTo("target", s.Users[0].Tasks[0].Steps[0])
+	var m message
+	if !r.render(&m, to, &sc, nil) {
 		t.Fatalf("%s: a variable is not set", text)
 	}
-	return strings.ReplaceAll(string(wire), "\r\n", "\n")
+	return strings.ReplaceAll(string(m.wire), "\r\n", "\n")
+}
+
+// requestTo is a step that is sent to a host.
+func requestTo(host string, st Step) (request, destination) {
+	target := &url.URL{Scheme: "http", Host: host}
+	return request{Step: st, target: target}, destination{method: st.Method, origin: newDialer(target, Options{Target: target}), withBody: true}
 }
 
 func TestRequestsOnTheWire(t *testing.T) {
@@ -277,14 +284,14 @@ users:
 	}
 	sc := newScope(&s, 1, 0)
 	sc.vars[0] = variable{value{text: "secret"}, true}
-	r := request{Step: s.Users[0].Tasks[0].Steps[0], host: "target"}
+	r, to := requestTo("target", s.Users[0].Tasks[0].Steps[0])
 	a := answered(t, 200, "Content-Type: application/json\r\n", `{"status": "success", "seconds": 1.5}`)
-	var wire []byte
+	var m message
 	n := uint64(0)
 	return func() Outcome {
 		n++
 		sc.begin(n)
-		wire, _ = r.render(wire[:0], &sc, nil)
+		r.render(&m, to, &sc, nil)
 		return r.expect.judge(a, time.Millisecond)
 	}
 }
@@ -363,9 +370,10 @@ func FuzzParseScenario(f *testing.F) {
 		sc := newScope(&s, 1, 0)
 		sc.begin(1)
 		for _, st := range s.steps() {
-			r := request{Step: st, host: "h"}
-			wire, ok := r.render(nil, &sc, nil)
-			if head, _, _ := strings.Cut(string(wire), "\r\n\r\n"); ok && strings.Count(head, "\n") != strings.Count(head, "\r\n") {
+			r, to := requestTo("h", st)
+			var m message
+			ok := r.render(&m, to, &sc, nil)
+			if head, _, _ := strings.Cut(string(m.wire), "\r\n\r\n"); ok && strings.Count(head, "\n") != strings.Count(head, "\r\n") {
 				t.Errorf("%q: a line of the header is broken: %q", text, head)
 			}
 		}

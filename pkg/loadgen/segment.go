@@ -56,8 +56,8 @@ func (s Segment) has(arrival uint64) bool {
 
 // An arrival is an iteration of an open model that is to start.
 type arrival struct {
-	number uint64 // among all of the run, from 0
-	due    time.Time
+	number uint64        // among all of the run, from 0
+	due    time.Duration // on the fleet's clock
 }
 
 // closedIteration numbers the iterations of a closed model: the j-th of user k

@@ -2,9 +2,6 @@ package loadgen
 
 import (
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // A Snapshot is what a generator has counted since the start of its load.
@@ -19,57 +16,50 @@ type Snapshot struct {
 type Count struct {
 	Request, Method    string // "" for all
 	Requests, Failures int64
-	response           *latencies
+	response           histogram
 }
 
 // Snapshot copies what has been counted so far; safe to call at any time.
 func (g *Generator) Snapshot() Snapshot {
-	s := Snapshot{At: time.Now(), Users: int(g.rec.nUsers.Load()), Total: Count{response: new(latencies)}}
-	for _, st := range g.rec.order {
-		c := Count{Request: st.name, Method: g.opts.Scenario.methodOf(st.name), Requests: st.requests.Load(), Failures: st.failures.Load(), response: new(latencies)}
-		c.response.merge(&st.response)
+	s := Snapshot{At: time.Now(), Users: int(g.rec.users.Load())}
+	for _, r := range g.rec.byRequest(g.rec.total()) {
+		c := r.count()
+		c.Request, c.Method = r.Request, g.opts.Scenario.methodOf(r.Request)
 		s.ByRequest = append(s.ByRequest, c)
 		s.Total.add(c)
 	}
 	return s
 }
 
-// total is the sum over all requests.
-func (g *Generator) total() Count {
-	sum := Count{response: new(latencies)}
-	for _, st := range g.rec.order {
-		sum.add(Count{Requests: st.requests.Load(), Failures: st.failures.Load(), response: &st.response})
+// count is what a tally holds of all requests.
+func (r *recorder) count(t *tally) (sum Count) {
+	for _, of := range r.byRequest(t) {
+		sum.add(of.count())
 	}
 	return sum
+}
+
+func (n *nameTotals) count() Count {
+	return Count{Requests: n.Requests, Failures: n.Failures, response: n.response}
 }
 
 func (c *Count) add(other Count) {
 	c.Requests += other.Requests
 	c.Failures += other.Failures
-	c.response.merge(other.response)
+	c.response.merge(&other.response)
 }
 
-// since is what was added after an earlier count of the same requests.
+// since is what was added after an earlier count of the same requests. Its
+// maximum is the middle of the highest bucket that is left, since the exact one
+// isn't known.
 func (c Count) since(before Count) Count {
-	d := Count{Request: c.Request, Method: c.Method, Requests: c.Requests - before.Requests, Failures: c.Failures - before.Failures, response: new(latencies)}
-	d.response.merge(c.response)
-	if before.response != nil {
-		d.response.subtract(before.response)
+	d := Count{Request: c.Request, Method: c.Method, Requests: c.Requests - before.Requests, Failures: c.Failures - before.Failures}
+	d.response.merge(&c.response)
+	d.response.subtract(&before.response)
+	if before.Requests > 0 {
+		d.response.max = time.Duration(d.response.quantile(1) * float64(time.Second))
 	}
 	return d
-}
-
-// subtract takes away what an earlier state held. The maximum is then the middle
-// of the highest bucket that is left, since the exact one isn't known.
-func (l *latencies) subtract(earlier *latencies) {
-	l.max.Store(0)
-	for i := range l.counts {
-		if n := l.counts[i].Add(-earlier.counts[i].Load()); n > 0 {
-			l.max.Store(int64(middleOf(i)))
-		}
-	}
-	l.n.Add(-earlier.n.Load())
-	l.sum.Add(-earlier.sum.Load())
 }
 
 // Quantile is the response time, in seconds, below which a share q of the requests lie; 0 without any.
@@ -90,15 +80,8 @@ type loadState struct {
 }
 
 func (g *Generator) loadState() loadState {
-	return loadState{float64(g.rec.nUsers.Load()), float64(g.rec.nIterations.Load()), float64(g.rec.nDropped.Load()), valueOf(g.rec.sent), valueOf(g.rec.received)}
-}
-
-func valueOf(c prometheus.Counter) float64 {
-	var m dto.Metric
-	if err := c.Write(&m); err != nil {
-		return 0 // it has no way to fail
-	}
-	return m.GetCounter().GetValue()
+	t := g.rec.total()
+	return loadState{float64(g.rec.users.Load()), float64(t.iterations), float64(t.dropped), float64(t.sent), float64(t.received)}
 }
 
 // methodOf is the method of the requests of a name; of the first of them, should they differ.

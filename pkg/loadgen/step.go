@@ -120,8 +120,8 @@ func override(headers []header, h header) []header {
 
 func headerProblem(name string) string {
 	switch textproto.CanonicalMIMEHeaderKey(name) {
-	case "Content-Length", "Transfer-Encoding", "Connection", "Host":
-		return fmt.Sprintf("%s is set by loadgen itself: it follows from the body, the connection and the target", name)
+	case "Content-Length", "Transfer-Encoding", "Connection":
+		return fmt.Sprintf("%s is set by loadgen itself: it follows from the body and the connection", name)
 	case "Cookie":
 		return "give cookies under cookies: {NAME: VALUE}; those that the target sets are sent back without that"
 	}
@@ -264,10 +264,14 @@ func (f stepFile) buildBody(s *Step, b *builder, at strictyaml.Path) {
 	}
 }
 
-// appendCookies adds the header with the step's own cookies and those that the target has set.
-func (st *Step) appendCookies(dst []byte, sc *scope, cookies []*http.Cookie) []byte {
+// appendCookies adds the header with the step's own cookies, unless it is for
+// another host than the target, and those that this host has set.
+func (st *Step) appendCookies(dst []byte, sc *scope, foreign bool, cookies []*http.Cookie) []byte {
 	n := 0
 	for i := range st.cookies {
+		if foreign {
+			break
+		}
 		c, mark := &st.cookies[i], len(dst)
 		dst = append(append(append(dst, [...]string{"Cookie: ", "; "}[min(n, 1)]...), c.name...), '=')
 		var ok bool

@@ -1,8 +1,6 @@
 package loadgen
 
 import (
-	"fmt"
-	"maps"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
@@ -42,60 +40,68 @@ type Summary struct {
 	Due        int64           `json:"due"`
 	Dropped    int64           `json:"dropped"`
 	CutOff     int64           `json:"cut_off,omitempty"` // requests that a hard stop ended; in no other count
+	StartLag   Times           `json:"start_lag"`         // how much later than due the generator itself started iterations
 	Validity   run.Generator   `json:"validity"`
 	Window     run.Window      `json:"window"` // from the start of the load to its end
 }
 
 func (g *Generator) summary(end time.Time) Summary {
-	s := Summary{
-		Iterations: g.rec.nIterations.Load(), Due: g.rec.nDue.Load(), Dropped: g.rec.nDropped.Load(), CutOff: g.cutOff.Load(),
-		Window: run.Window{Start: g.start, End: end},
-	}
+	t := g.rec.total()
+	s := Summary{Iterations: int64(t.iterations), Due: int64(t.due), Dropped: int64(t.dropped), CutOff: int64(t.cutOff),
+		StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}}
 	seconds := max(s.Window.Duration().Seconds(), 1e-9)
-	var response, service latencies
-	for _, st := range g.rec.order {
-		r := RequestTotals{Request: st.name, Totals: Totals{Requests: st.requests.Load(), Failures: st.failures.Load(),
-			ResponseTime: st.response.times(), ServiceTime: st.service.times()}}
-		r.RequestsPerSecond = float64(r.Requests) / seconds
-		st.mu.Lock()
-		r.Reasons = maps.Clone(st.reasons)
-		st.mu.Unlock()
-		s.ByRequest = append(s.ByRequest, r)
+	var all timing
+	for _, r := range g.rec.byRequest(t) {
+		all.response.merge(&r.response)
+		all.service.merge(&r.service)
 		s.Requests += r.Requests
 		s.Failures += r.Failures
-		response.merge(&st.response)
-		service.merge(&st.service)
+		r.RequestsPerSecond = float64(r.Requests) / seconds
+		r.ResponseTime, r.ServiceTime = r.response.times(), r.service.times()
+		s.ByRequest = append(s.ByRequest, r.RequestTotals)
 	}
 	s.RequestsPerSecond = float64(s.Requests) / seconds
-	s.ResponseTime, s.ServiceTime = response.times(), service.times()
-	s.Validity = g.validity(s)
+	s.ResponseTime, s.ServiceTime = all.response.times(), all.service.times()
+	s.Validity = g.validity(t)
 	return s
 }
 
-// The bounds within which a generator is valid (METHODS 1).
-const (
-	maxLagSeconds = 0.010 // p99 of the start lag,
-	maxLagRatio   = 0.01  // or this share of the median response time
-	maxCPU        = 0.80
-	maxShortfall  = 0.02
-)
+// nameTotals are the totals of a name, and its times over all outcomes.
+type nameTotals struct {
+	RequestTotals
+	timing
+}
 
-func (g *Generator) validity(s Summary) run.Generator {
-	v := run.Generator{Segment: 1, CPU: g.meanCPU()}
-	if lag := g.rec.lag.quantile(0.99); lag >= max(maxLagSeconds, maxLagRatio*s.ResponseTime.P50) {
-		v.Reasons = append(v.Reasons, fmt.Sprintf("start lag p99 was %.1f ms, must be below %.0f ms", lag*1e3, maxLagSeconds*1e3))
+// byRequest sorts a tally by the names of requests, in their order.
+func (r *recorder) byRequest(t *tally) []*nameTotals {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	all := make([]*nameTotals, len(r.order))
+	for i, name := range r.order {
+		all[i] = &nameTotals{RequestTotals: RequestTotals{Request: name, Reasons: map[Outcome]int64{}}}
 	}
-	if v.CPU >= maxCPU {
-		v.Reasons = append(v.Reasons, fmt.Sprintf("the generator used %.0f%% of its cores, must be below %.0f%%", v.CPU*100, maxCPU*100))
+	for k, at := range r.counters {
+		of, n := all[r.names[k.name]], int64(*t.counter(at))
+		of.Requests += n
+		if k.outcome != Success && n > 0 {
+			of.Failures += n
+			of.Reasons[k.outcome] += n
+		}
 	}
-	if s.Dropped > 0 {
-		v.Reasons = append(v.Reasons, fmt.Sprintf("%d of %d due iterations were dropped", s.Dropped, s.Due))
+	for k, at := range r.timings {
+		of, from := all[r.names[k.name]], t.timing(at)
+		of.response.merge(&from.response)
+		of.service.merge(&from.service)
 	}
-	if short := float64(s.Due-s.Iterations) / max(float64(s.Due), 1); short >= maxShortfall {
-		v.Reasons = append(v.Reasons, fmt.Sprintf("%.1f%% of the offered iterations were not started, must be below %.0f%%", short*100, maxShortfall*100))
+	return all
+}
+
+// requests is how many requests were counted.
+func (t *tally) requests() (n uint64) {
+	for _, c := range t.counters {
+		n += c
 	}
-	v.Valid = len(v.Reasons) == 0
-	return v
+	return n
 }
 
 // Progress is how far a run is, for a live line. Latencies are in seconds.
@@ -109,15 +115,15 @@ type Progress struct {
 
 // Progress tells how far the run is; safe to call at any time.
 func (g *Generator) Progress() Progress {
-	p := Progress{Total: g.opts.Profile.Duration(), Users: int(g.rec.nUsers.Load()), RequestsPerSecond: float64(g.lastRate.Load())}
+	p := Progress{Total: g.opts.Profile.Duration(), Users: int(g.rec.users.Load()), RequestsPerSecond: g.lastRate.get()}
 	if start := g.startNano.Load(); start != 0 {
 		p.Elapsed = time.Since(time.Unix(0, start))
 	}
-	var response latencies
-	for _, st := range g.rec.order {
-		p.Requests += st.requests.Load()
-		p.Failures += st.failures.Load()
-		response.merge(&st.response)
+	var response histogram
+	for _, r := range g.rec.byRequest(g.rec.total()) {
+		p.Requests += r.Requests
+		p.Failures += r.Failures
+		response.merge(&r.response)
 	}
 	p.P50, p.P95, p.P99 = response.quantile(0.5), response.quantile(0.95), response.quantile(0.99)
 	return p

@@ -13,7 +13,7 @@ import (
 	"net/url"
 	"slices"
 	"sort"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -37,117 +37,72 @@ type task struct {
 type request struct {
 	Step
 	channel
-	target *url.URL
-	host   string
-	prefix string // path of the target
-	static []byte // the whole request, when it never changes
+	target  *url.URL
+	prefix  string   // path of the target
+	static  *message // the whole request, when it never changes
+	timeout time.Duration
 }
 
-func newKind(u User, target *url.URL, rec *recorder) kind {
-	k := kind{weight: u.Weight, think: u.Think, start: newRequests(u.Start, target, rec)}
+func (g *Generator) newKind(u User) kind {
+	k := kind{weight: u.Weight, think: u.Think, start: g.newRequests(u.Start)}
 	for _, t := range u.Tasks {
 		k.total += t.Weight
-		k.tasks = append(k.tasks, task{k.total, newRequests(t.Steps, target, rec)})
+		k.tasks = append(k.tasks, task{k.total, g.newRequests(t.Steps)})
 	}
 	return k
 }
 
-func newRequests(steps []Step, target *url.URL, rec *recorder) []request {
+func (g *Generator) newRequests(steps []Step) []request {
 	requests := make([]request, len(steps))
 	for i, st := range steps {
-		r := request{Step: st, channel: rec.channelOf(st), target: target, host: target.Host, prefix: trimSlash(target.EscapedPath())}
+		r := request{Step: st, channel: g.rec.channelOf(st.Name, st.Method, st.expect.wanted()), target: g.opts.Target,
+			prefix: trimSlash(g.opts.Target.EscapedPath()), timeout: cmp.Or(st.Timeout, g.opts.Timeout)}
 		if st.isStatic() {
-			r.static, _ = r.render(nil, &scope{}, nil)
+			r.static = &message{}
+			r.render(r.static, destination{method: st.Method, origin: g.dialer, withBody: true}, &scope{}, nil)
 		}
 		requests[i] = r
 	}
 	return requests
 }
 
-func trimSlash(path string) string {
-	if n := len(path); n > 0 && path[n-1] == '/' {
-		return path[:n-1]
-	}
-	return path
-}
-
 func (st Step) isStatic() bool {
 	static := st.path.isStatic() && st.body.isStatic()
-	for _, h := range append(slices.Clone(st.headers), st.cookies...) {
+	for _, h := range slices.Concat(st.headers, st.cookies) {
 		static = static && h.value.isStatic()
 	}
 	return static
 }
 
-// render writes the request; false when a variable of its path or body isn't set yet.
-// A header whose variable isn't set is left out.
-func (r *request) render(dst []byte, s *scope, cookies []*http.Cookie) ([]byte, bool) {
-	dst = append(dst, r.Method...)
-	dst = append(dst, ' ')
-	dst = append(dst, r.prefix...)
-	dst, ok := r.path.append(dst, s)
-	if !ok {
-		return dst, false
-	}
-	dst = append(dst, " HTTP/1.1\r\nHost: "...)
-	dst = append(dst, r.host...)
-	dst = append(dst, "\r\nUser-Agent: plumbline\r\n"...)
-	for _, h := range r.headers {
-		mark := len(dst)
-		dst = append(append(dst, h.name...), ": "...)
-		if dst, ok = h.value.append(dst, s); !ok {
-			dst = dst[:mark]
-			continue
-		}
-		dst = append(dst, "\r\n"...)
-	}
-	dst = r.appendCookies(dst, s, cookies)
-	if r.kind != "" {
-		dst = append(append(append(dst, "Content-Type: "...), r.kind...), "\r\n"...)
-	}
-	return r.renderBody(dst, s)
-}
-
-func (r *request) renderBody(dst []byte, s *scope) ([]byte, bool) {
-	if len(r.body) == 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions) {
-		return append(dst, "\r\n"...), true
-	}
-	body, ok := r.body.append(s.body[:0], s)
-	s.body = body
-	dst = append(dst, "Content-Length: "...)
-	dst = strconv.AppendInt(dst, int64(len(body)), 10)
-	dst = append(dst, "\r\n\r\n"...)
-	return append(dst, body...), ok
-}
-
-// A user does tasks, over a connection of its own.
+// A user does tasks, over connections of its own.
 type user struct {
 	g      *Generator
 	id     int
 	kind   *kind
 	rng    *rand.Rand
 	scope  scope
-	conn   *conn
+	shard  *shard
+	link   *link            // to the target
+	others map[string]*link // to where redirects lead, by origin; nil before the first
 	hard   context.Context
 	answer answer
-	buf    []byte
+	draft  *draft         // nil while nothing is being sent
 	jar    *cookiejar.Jar // nil before the first cookie
 	timer  *time.Timer
 }
 
+// A draft is the memory that requests are rendered in. Users who think have none.
+type draft struct {
+	message
+	body []byte
+}
+
+var drafts = sync.Pool{New: func() any { return &draft{} }}
+
 func (g *Generator) newUser(hard context.Context, id int) *user {
-	u := &user{g: g, id: id, hard: hard, conn: &conn{dialer: g.dialer}}
-	u.kind = g.pickKind(id)
+	u := &user{g: g, id: id, hard: hard, kind: g.pickKind(id), shard: g.rec.shards[id%len(g.rec.shards)], link: g.fleet.link(g.dialer)}
 	u.scope = newScope(&g.opts.Scenario, g.opts.Seed, id)
 	u.rng = u.scope.rng
-	u.timer = time.NewTimer(time.Hour)
-	u.timer.Stop()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.conns[u.conn] = struct{}{}
-	if hard.Err() != nil {
-		u.conn.abort()
-	}
 	return u
 }
 
@@ -170,24 +125,42 @@ func (g *Generator) pickKind(id int) *kind {
 }
 
 func (u *user) leave() {
-	u.conn.close()
-	u.g.mu.Lock()
-	defer u.g.mu.Unlock()
-	delete(u.g.conns, u.conn)
+	u.rest()
+	u.g.fleet.drop(u.link)
+	for _, l := range u.others {
+		u.g.fleet.drop(l)
+	}
+}
+
+// rest gives back the memory that only requests need.
+func (u *user) rest() {
+	u.answer.release()
+	if d := u.draft; d != nil {
+		u.draft, u.scope.body = nil, nil
+		if cap(d.wire)+cap(d.body) <= largestKept {
+			drafts.Put(d)
+		}
+	}
 }
 
 // wait waits; false when ctx ended.
 func (u *user) wait(ctx context.Context, d time.Duration) bool {
-	if d > 0 {
-		u.timer.Reset(d)
-		defer u.timer.Stop()
-		select {
-		case <-ctx.Done():
-			return false
-		case <-u.timer.C:
-		}
+	if d <= 0 {
+		return ctx.Err() == nil
 	}
-	return ctx.Err() == nil
+	u.rest()
+	if u.timer == nil {
+		u.timer = time.NewTimer(d)
+	} else {
+		u.timer.Reset(d)
+	}
+	select {
+	case <-ctx.Done():
+		u.timer.Stop()
+		return false
+	case <-u.timer.C:
+		return ctx.Err() == nil
+	}
 }
 
 // The waits between attempts of a user to start.
@@ -198,10 +171,13 @@ const (
 
 // begin does the start requests until they all succeed; false when ctx ended before.
 func (u *user) begin(ctx context.Context) bool {
+	if !u.connectEarly(ctx) {
+		return false
+	}
 	backoff := firstBackoff
 	for ctx.Err() == nil {
 		u.scope.data.begin(uint64(u.id))
-		if u.runSteps(ctx, u.kind.start, time.Time{}) {
+		if ok, _ := u.runSteps(ctx, u.kind.start, asap); ok {
 			u.g.ready.Add(1)
 			return true
 		}
@@ -220,16 +196,17 @@ func (u *user) runClosed(ctx context.Context, life int) {
 	if !u.begin(ctx) {
 		return
 	}
-	due := time.Now()
+	lag := time.Duration(0)
 	for j := uint64(0); ctx.Err() == nil; j++ {
 		u.scope.begin(closedIteration(u.g.opts.Profile, u.id, life, j))
-		u.g.rec.dueOne()
-		u.g.rec.lagged(time.Since(due))
-		u.iterate(ctx, time.Time{})
+		u.shard.iterate(true, lag)
+		end := u.iterate(ctx, asap)
 		think := u.kind.think.draw(u.rng)
-		due = time.Now().Add(think)
 		if !u.wait(ctx, think) {
 			return
+		}
+		if lag = 0; think > 0 {
+			lag = u.g.fleet.now() - (end + think)
 		}
 	}
 }
@@ -240,7 +217,11 @@ func (u *user) runOpen(ctx context.Context, queue <-chan arrival, loggedIn chan<
 		return
 	}
 	loggedIn <- struct{}{}
+	free := u.g.fleet.now()
 	for {
+		if len(queue) == 0 {
+			u.rest()
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -249,90 +230,177 @@ func (u *user) runOpen(ctx context.Context, queue <-chan arrival, loggedIn chan<
 				return
 			}
 			u.scope.begin(a.number)
-			u.iterate(ctx, a.due)
+			u.shard.iterate(false, u.g.fleet.now()-max(a.due, free))
+			free = u.iterate(ctx, a.due)
 		}
 	}
 }
 
-// iterate does one task; due is when it should have started, zero for now.
-func (u *user) iterate(ctx context.Context, due time.Time) {
-	u.g.rec.iterate()
+// maxConnecting bounds the users that connect at one time, so that starting
+// many is no attack.
+const maxConnecting = 128
+
+// connectEarly connects a user before its first request; false when ctx ended
+// before. Should it fail, the first request tries again, and tells.
+func (u *user) connectEarly(ctx context.Context) bool {
+	select {
+	case u.g.doors <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-u.g.doors }()
+	_ = u.link.open(ctx) //nolint:errcheck // as above
+	return ctx.Err() == nil
+}
+
+// asap stands for a due time of now.
+const asap = time.Duration(-1)
+
+// iterate does one task and gives the time of its end. due is when it should have started.
+func (u *user) iterate(ctx context.Context, due time.Duration) (end time.Duration) {
 	at := u.rng.Float64() * u.kind.total
 	i := sort.Search(len(u.kind.tasks)-1, func(i int) bool { return at < u.kind.tasks[i].upTo })
-	u.runSteps(ctx, u.kind.tasks[i].steps, due)
+	_, end = u.runSteps(ctx, u.kind.tasks[i].steps, due)
+	return end
 }
 
 // runSteps does steps in order, until one fails or ctx ends.
-func (u *user) runSteps(ctx context.Context, steps []request, due time.Time) bool {
+func (u *user) runSteps(ctx context.Context, steps []request, due time.Duration) (ok bool, end time.Duration) {
 	for i := range steps {
 		if i > 0 && ctx.Err() != nil {
-			return false
+			return false, end
 		}
-		if !u.send(&steps[i], due) {
-			return false
+		if ok, end = u.send(&steps[i], due); !ok {
+			return false, end
 		}
-		due = time.Time{}
+		due = asap
 	}
-	return true
+	return true, end
 }
 
 // send does one request and records its result.
-func (u *user) send(r *request, due time.Time) bool {
+func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) {
 	g := u.g
-	wire, ok := u.wire(r)
+	m, ok := u.message(r)
+	sent := g.fleet.now()
 	if !ok {
 		g.warn("unset "+r.Name, r.Name+": not sent: a variable of its path or body has not been extracted yet")
-		return false
+		return false, sent
 	}
-	g.rec.inFlight.Inc()
-	sent := time.Now()
-	if due.IsZero() {
+	if due == asap {
 		due = sent
 	}
-	u.answer.status = 0
-	err := u.conn.do(u.hard, wire, r.Method == http.MethodHead, cmp.Or(r.Timeout, g.opts.Timeout), &u.answer)
-	end := time.Now()
-	g.rec.inFlight.Dec()
+	err := u.exchange(r, m, sent)
+	end = g.fleet.now()
+	u.link.lastUse = end
 	if err != nil && u.hard.Err() != nil {
-		g.cutOff.Add(1)
-		return false
+		u.shard.count(func(t *tally) { t.cutOff++ })
+		return false, end
 	}
-	g.rec.sent.Add(float64(len(wire)))
-	g.rec.received.Add(float64(u.answer.received))
 	if g.rec.reached(err == nil) {
 		cause := fmt.Sprintf("%s: %v", r.Name, err)
 		g.silence.Store(&cause)
 	}
-	outcome := u.outcome(r, err, end.Sub(due))
-	status := u.answer.status
+	got := result{status: u.answer.status, answered: err == nil, response: end - due, service: end - sent,
+		sent: u.answer.sent, received: u.answer.received}
 	if err != nil {
-		status = 0
+		got.status = 0
 	}
-	g.rec.record(&r.channel, status, outcome, end.Sub(due), end.Sub(sent))
+	got.outcome = u.outcome(r, err, got.response)
+	g.rec.record(u.shard, &r.channel, &got)
 	cause := ""
-	if outcome != Success {
-		cause = describe(r, outcome, &u.answer, err)
-		g.warn(r.Name+string(outcome), r.Name+": "+cause)
+	if got.outcome != Success {
+		cause = describe(r, got.outcome, &u.answer, err)
+		g.warn(r.Name+string(got.outcome), r.Name+": "+cause)
 	}
 	if g.opts.OnResult != nil {
-		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: sent, ResponseTime: end.Sub(due), ServiceTime: end.Sub(sent),
-			Status: status, Bytes: len(u.answer.body), Outcome: outcome, Cause: cause})
+		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service,
+			Status: got.status, Bytes: len(u.answer.body), Outcome: got.outcome, Cause: cause})
 	}
-	return outcome == Success
+	return got.outcome == Success, end
 }
 
-// wire is the request as it goes over the connection.
-func (u *user) wire(r *request) ([]byte, bool) {
+// message is the request as it goes over the connection.
+func (u *user) message(r *request) (m *message, ok bool) {
 	if r.static != nil && u.jar == nil {
 		return r.static, true
 	}
+	return u.render(r, destination{method: r.Method, origin: u.g.dialer, withBody: true}, r.target)
+}
+
+func (u *user) render(r *request, to destination, at *url.URL) (m *message, ok bool) {
+	if u.draft == nil {
+		u.draft, _ = drafts.Get().(*draft)
+		u.scope.body = u.draft.body
+	}
 	var cookies []*http.Cookie
 	if u.jar != nil {
-		cookies = u.jar.Cookies(r.target)
+		cookies = u.jar.Cookies(at)
 	}
-	var ok bool
-	u.buf, ok = r.render(u.buf[:0], &u.scope, cookies)
-	return u.buf, ok
+	ok = r.render(&u.draft.message, to, &u.scope, cookies)
+	u.draft.body = u.scope.body
+	return &u.draft.message, ok
+}
+
+// exchange sends a request, and keeps the cookies of the answer and of those on the way to it.
+func (u *user) exchange(r *request, m *message, start time.Duration) error {
+	err := u.link.do(u.hard, m, &u.answer, start, r.timeout)
+	if err == nil && u.answer.setsCookies {
+		u.keepCookies(r.target)
+	}
+	if err == nil && r.Redirects > 0 && u.answer.status/100 == 3 {
+		return u.follow(r, m, start)
+	}
+	return err
+}
+
+// follow does what redirects ask for, as often as the request allows.
+func (u *user) follow(r *request, m *message, start time.Duration) error {
+	from, err := r.target.Parse(string(m.wire[m.path:m.pathEnd]))
+	if err != nil {
+		return nil //nolint:nilerr // an odd path redirects nowhere; the answer stands
+	}
+	method, body := m.method, bytes.Clone(m.wire[m.body:])
+	for range r.Redirects {
+		to, next, withBody, ok := redirectOf(&u.answer, from, method)
+		if !ok {
+			return nil
+		}
+		if !withBody {
+			body = nil
+		}
+		l := u.linkTo(to)
+		onward, _ := u.render(r, destination{method: next, origin: l.dialer, path: to.RequestURI(), withBody: withBody, body: body}, to)
+		sent, received := u.answer.sent, u.answer.received
+		err := l.do(u.hard, onward, &u.answer, start, r.timeout)
+		u.answer.sent += sent
+		u.answer.received += received
+		if err != nil {
+			return err
+		}
+		l.lastUse = u.g.fleet.now()
+		if u.answer.setsCookies {
+			u.keepCookies(to)
+		}
+		from, method = to, next
+	}
+	return nil
+}
+
+// linkTo is the user's link to the origin of a URL.
+func (u *user) linkTo(to *url.URL) *link {
+	target := u.g.opts.Target
+	if to.Scheme == target.Scheme && to.Host == target.Host {
+		return u.link
+	}
+	origin := to.Scheme + "://" + to.Host
+	if u.others[origin] == nil {
+		if u.others == nil {
+			u.others = map[string]*link{}
+		}
+		u.others[origin] = u.g.fleet.link(u.g.dialerTo(to))
+	}
+	return u.others[origin]
 }
 
 func describe(r *request, outcome Outcome, a *answer, err error) string {
@@ -346,7 +414,6 @@ func (u *user) outcome(r *request, err error, took time.Duration) Outcome {
 	if err != nil {
 		return failure(err)
 	}
-	u.keepCookies(r)
 	if outcome := r.expect.judge(&u.answer, took); outcome != Success {
 		return outcome
 	}
@@ -357,34 +424,30 @@ func (u *user) outcome(r *request, err error, took time.Duration) Outcome {
 func failure(err error) Outcome {
 	var network net.Error
 	var unreached connectError
+	var unanswered http2Error
 	switch {
 	case errors.As(err, &unreached):
 		return NotReached
 	case errors.As(err, &network) && network.Timeout():
 		return TimedOut
-	case closedByPeer(err) || network != nil:
+	case closedByPeer(err) || network != nil || errors.As(err, &unanswered):
 		return NotReached
 	}
 	return BadBody // malformed
 }
 
-func (u *user) keepCookies(r *request) {
-	var h http.Header
+// keepCookies keeps the cookies that the answer of a URL sets.
+func (u *user) keepCookies(at *url.URL) {
+	h := http.Header{}
 	for _, f := range u.answer.fields {
 		if equalFold(u.answer.head[f.name:f.nameEnd], "Set-Cookie") {
-			if h == nil {
-				h = http.Header{}
-			}
 			h.Add("Set-Cookie", string(u.answer.head[f.value:f.valueEnd]))
 		}
-	}
-	if h == nil {
-		return
 	}
 	if u.jar == nil {
 		u.jar, _ = cookiejar.New(nil) // it has no way to fail
 	}
-	u.jar.SetCookies(r.target, (&http.Response{Header: h}).Cookies())
+	u.jar.SetCookies(at, (&http.Response{Header: h}).Cookies())
 }
 
 // extract keeps what the step asks for; an answer without it is a failure.

@@ -105,27 +105,60 @@ type Generators struct {
 // A Generator is one loadgen process, the share of the load that it sent, and
 // whether it kept up (METHODS: validity of the generator).
 type Generator struct {
-	Segment int      `json:"segment"` // from 1
-	Valid   bool     `json:"valid"`
+	Segment int      `json:"segment"`           // from 1
+	Valid   bool     `json:"valid"`             // over the whole run
 	Reasons []string `json:"reasons,omitempty"` // why it is not valid
 	CPU     float64  `json:"cpu_ratio"`         // of the cores it may use, in [0, 1]
+
+	// WindowSeconds is the length of the windows in which it was judged as
+	// well; 0 when it was judged over the whole run only.
+	WindowSeconds float64   `json:"window_seconds,omitempty"`
+	Suspect       []Suspect `json:"suspect,omitempty"` // those in which it did not keep up
 }
 
-// Problems are the reasons for which the load can't be trusted; none means that
-// every expected segment was there and kept up.
+// A Suspect window is one whose load can't be trusted.
+type Suspect struct {
+	Window
+	Reasons []string `json:"reasons"`
+}
+
+// Problems are the reasons for which the load of the whole run can't be
+// trusted; none means that every expected segment was there and kept up.
 func (g Generators) Problems() []string {
-	var problems []string
-	valid := 0
-	for _, s := range g.Segments {
-		if s.Valid {
-			valid++
+	return g.problems(func(s Generator) []string { return s.Reasons })
+}
+
+// ProblemsIn are the reasons for which what was measured in a window can't be
+// trusted: those of the suspect windows that overlap it. That a generator
+// didn't keep up outside, such as during the ramp, does no harm to it. Of a
+// generator that was judged over the whole run only, they are those of the run.
+func (g Generators) ProblemsIn(w Window) []string {
+	return g.problems(func(s Generator) []string {
+		if s.WindowSeconds == 0 {
+			return s.Reasons
 		}
-		for _, r := range s.Reasons {
+		var reasons []string
+		for _, suspect := range s.Suspect {
+			if suspect.Intersect(w).IsZero() {
+				continue
+			}
+			for _, r := range suspect.Reasons {
+				reasons = append(reasons, fmt.Sprintf("from %s to %s %s", suspect.Start.UTC().Format(time.TimeOnly), suspect.End.UTC().Format(time.TimeOnly), r))
+			}
+		}
+		return reasons
+	})
+}
+
+func (g Generators) problems(of func(Generator) []string) []string {
+	var problems []string
+	for _, s := range g.Segments {
+		for _, r := range of(s) {
 			problems = append(problems, fmt.Sprintf("segment %d: %s", s.Segment, r))
 		}
 	}
-	if valid < g.Expected && len(problems) == 0 {
-		problems = append(problems, fmt.Sprintf("%d of %d expected load generator segments are there", valid, g.Expected))
+	if there := len(g.Segments); there < g.Expected {
+		problems = append(problems, fmt.Sprintf("%d of %d expected load generator segments are there", there, g.Expected))
 	}
 	return problems
 }

@@ -69,3 +69,31 @@ func TestProblemsOfGenerators(t *testing.T) {
 		}
 	}
 }
+
+func TestProblemsIn(t *testing.T) {
+	at := func(seconds int) time.Time { return time.Unix(0, 0).Add(time.Duration(seconds) * time.Second) }
+	between := func(from, to int) run.Window { return run.Window{Start: at(from), End: at(to)} }
+	judged := run.Generator{Segment: 1, Valid: true, WindowSeconds: 10, Suspect: []run.Suspect{{Window: between(10, 20), Reasons: []string{"too slow"}}}}
+	for _, c := range []struct {
+		name     string
+		segments []run.Generator
+		expected int
+		in       run.Window
+		want     string
+	}{
+		{"a suspect window outside does no harm", []run.Generator{judged}, 1, between(20, 60), ""},
+		{"one that overlaps does", []run.Generator{judged}, 1, between(15, 60), "segment 1: from 00:00:10 to 00:00:20 too slow"},
+		{"windows speak for the run as a whole", []run.Generator{{Segment: 1, Reasons: []string{"all too slow"}, WindowSeconds: 10}}, 1, between(0, 60), ""},
+		{"without windows, the run speaks for each of its parts", []run.Generator{{Segment: 1, Reasons: []string{"all too slow"}}}, 1, between(20, 60), "segment 1: all too slow"},
+		{"a segment that is missing is missing everywhere", []run.Generator{judged}, 2, between(20, 60), "1 of 2 expected load generator segments are there"},
+	} {
+		g := run.Generators{Expected: c.expected, Segments: c.segments}
+		if got := strings.Join(g.ProblemsIn(c.in), "; "); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+	g := run.Generators{Expected: 2, Segments: []run.Generator{{Segment: 1, Reasons: []string{"all too slow"}}}}
+	if got, want := strings.Join(g.Problems(), "; "), "segment 1: all too slow; 1 of 2 expected load generator segments are there"; got != want {
+		t.Errorf("whole run: got %q, want %q", got, want)
+	}
+}

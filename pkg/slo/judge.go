@@ -79,7 +79,11 @@ func (ms measurer) distrust(r Result, v Verdict) string {
 	if v == Fail && !ours {
 		return ""
 	}
-	if problems := ms.scope.Run.Generators.Problems(); len(problems) > 0 {
+	over := ms.whole
+	if o := r.Objective; o.Quantile != nil || o.Mean != nil || o.Gauge != nil {
+		over = ms.steady
+	}
+	if problems := ms.scope.Run.Generators.ProblemsIn(over); len(problems) > 0 {
 		return "the load can't be trusted: " + problems[0]
 	}
 	switch ms.scope.Run.State {

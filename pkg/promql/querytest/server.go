@@ -131,7 +131,7 @@ func Write(tb testing.TB, url, load string, native bool) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	defer q.Close()
+	defer func() { _ = q.Close() }() // it was only read
 	var req prompb.WriteRequest
 	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
 	for set.Next() {

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// serve answers on a port until ctx ends: one thread, one epoll.
+func (t target) serve(ctx context.Context, port int) error {
+	runtime.LockOSThread()
+	listener, poll, err := listen(port)
+	if err != nil {
+		return err
+	}
+	tails := map[int][]byte{}
+	events := make([]unix.EpollEvent, 512)
+	buf := make([]byte, 64<<10)
+	var first time.Time
+	for ctx.Err() == nil {
+		n, err := unix.EpollWait(poll, events, 0)
+		if n == 0 { // the runtime goes to trouble for a call that may last, so it is made only where it will
+			n, err = unix.EpollWait(poll, events, 100)
+		}
+		if err != nil && err != unix.EINTR { //nolint:errorlint // as the kernel gave it
+			return err
+		}
+		for _, e := range events[:max(n, 0)] {
+			fd := int(e.Fd)
+			if fd == listener {
+				accept(listener, poll, tails)
+				continue
+			}
+			got, err := unix.Read(fd, buf)
+			if err == unix.EAGAIN || err == unix.EINTR { //nolint:errorlint // as the kernel gave it
+				continue
+			}
+			if err != nil || got == 0 {
+				_ = unix.Close(fd)
+				delete(tails, fd)
+				continue
+			}
+			var requests int
+			requests, tails[fd] = requestsIn(tails[fd], buf[:got])
+			if t.freeze.every > 0 {
+				if first.IsZero() {
+					first = time.Now()
+				}
+				time.Sleep(t.freeze.left(time.Since(first)))
+			}
+			for range requests {
+				burn(t.work)
+				_, _ = unix.Write(fd, answer) // a client that has gone is seen at the next read
+			}
+		}
+	}
+	return nil
+}
+
+func listen(port int) (listener, poll int, err error) {
+	listener, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return 0, 0, err
+	}
+	if err := unix.Bind(listener, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return 0, 0, err
+	}
+	if err := unix.Listen(listener, 4096); err != nil {
+		return 0, 0, err
+	}
+	if poll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return 0, 0, err
+	}
+	return listener, poll, watch(poll, listener)
+}
+
+func watch(poll, fd int) error {
+	return unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+}
+
+func accept(listener, poll int, tails map[int][]byte) {
+	for {
+		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err != nil {
+			return // none is left
+		}
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // an answer goes out in one write anyway
+		if watch(poll, fd) != nil {
+			_ = unix.Close(fd)
+			continue
+		}
+		tails[fd] = make([]byte, 0, 8)
+	}
+}
+
+// processorTime is what this process has used.
+func processorTime() time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,31 @@
+package loadgen
+
+import "fmt"
+
+// otherFiles is how many open files the process needs beside the users'
+// connections: its recording, its metrics, and those that read them.
+const otherFiles = 128
+
+// checkFiles says before the start that there can't be as many connections as users.
+func checkFiles(opts Options) error {
+	if opts.Dial != nil {
+		return nil // whatever that opens
+	}
+	users := opts.Profile.MaxUsers()
+	if opts.Profile.Open {
+		users = opts.Profile.pool()
+	}
+	return fileProblem(users, raiseFileLimit)
+}
+
+func fileProblem(users int, raise func(need uint64) (limit uint64, err error)) error {
+	need := uint64(users) + otherFiles
+	limit, err := raise(need)
+	if err != nil {
+		return fmt.Errorf("limit of open files: %w", err)
+	}
+	if limit < need {
+		return fmt.Errorf("%d users need %d open files, and the limit is %d: raise it (ulimit -n %d), or spread the users over several processes", users, need, limit, need)
+	}
+	return nil
+}
