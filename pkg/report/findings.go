@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -15,7 +14,7 @@ var severities = map[string]status{
 
 // findings is the guide's Bottleneck Identification: a block of pairs for each finding.
 func findings(r Report) section {
-	var s section
+	s := section{Note: r.Undetermined}
 	for _, f := range r.Findings {
 		s.Tables = append(s.Tables, findingTable(f))
 	}
@@ -27,10 +26,7 @@ func findingTable(f Finding) table {
 	if !known {
 		severity = status{f.Severity, "?", "inconclusive"}
 	}
-	title := f.Title
-	if title == "" {
-		title = f.Component
-	}
+	title := f.Title()
 	t := table{Title: title + " (" + severity.Word + ")", Columns: left("", ""), Status: &severity}
 	add := func(name string, c cell) { t.Rows = append(t.Rows, row{Cells: []cell{text(name), c}}) }
 	for _, p := range []Pair{{"Component", f.Component}, {"Symptom", f.Symptom}, {"Root cause", f.RootCause}, {"Impact", f.Impact}} {
@@ -56,11 +52,17 @@ func findingTable(f Finding) table {
 		}
 		add(name, c)
 	}
+	if f.Page != "" {
+		add("How it is found", text(f.Page))
+	}
 	return t
 }
 
 func evidenceDetail(e Evidence) string {
 	var parts []string
+	if e.Threshold != "" {
+		parts = append(parts, e.Threshold)
+	}
 	if !e.Onset.IsZero() {
 		parts = append(parts, "since "+e.Onset.UTC().Format(timeOfDay))
 	}
@@ -71,7 +73,7 @@ func evidenceDetail(e Evidence) string {
 }
 
 // horizons are the guide's, the nearest first.
-var horizons = []string{"quick win", "medium term", "long term"}
+var horizons = []string{"quick wins", "medium term", "long term"}
 
 // improvements is the guide's Performance Improvements, a table for each horizon.
 func improvements(r Report) section {
@@ -83,7 +85,7 @@ func improvements(r Report) section {
 		}
 	}
 	for _, horizon := range names {
-		t := table{Title: plural(horizon), Columns: left("Action", "Estimate", "Computed by")}
+		t := table{Title: strings.ToUpper(horizon[:min(1, len(horizon))]) + horizon[min(1, len(horizon)):], Columns: left("Action", "Estimate", "Computed by")}
 		for _, i := range r.Improvements {
 			if i.Horizon == horizon {
 				t.Rows = append(t.Rows, row{Cells: []cell{text(i.Action), text(i.Estimate), text(orNone(i.Formula))}})
@@ -92,15 +94,4 @@ func improvements(r Report) section {
 		s.Tables = append(s.Tables, t)
 	}
 	return s
-}
-
-func plural(horizon string) string {
-	if horizon == "" {
-		return ""
-	}
-	title := strings.ToUpper(horizon[:1]) + horizon[1:]
-	if strings.HasSuffix(horizon, "win") {
-		title = fmt.Sprintf("%ss", title)
-	}
-	return title
 }

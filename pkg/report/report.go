@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/compare"
@@ -36,10 +37,13 @@ type Report struct {
 	Resources    []Resource    `json:"resources"`
 	Findings     []Finding     `json:"findings"`     // the most severe first
 	Improvements []Improvement `json:"improvements"` // the nearest first
-	Comparison   *Comparison   `json:"comparison"`
-	Requests     []Request     `json:"requests"`
-	Checks       []Check       `json:"checks"`
-	Capacity     *Capacity     `json:"capacity"` // null when it was not worked out
+	// Undetermined says why no finding explains what was missed.
+	Undetermined string      `json:"undetermined,omitempty"`
+	Unexamined   []string    `json:"unexamined,omitempty"` // what could not be looked at for findings, and why
+	Comparison   *Comparison `json:"comparison"`
+	Requests     []Request   `json:"requests"`
+	Checks       []Check     `json:"checks"`
+	Capacity     *Capacity   `json:"capacity"` // null when it was not worked out
 	// Percentiles is the distribution of the response time over the steady window.
 	Percentiles []Percentile `json:"percentiles,omitempty"`
 	Charts      []Chart      `json:"charts,omitempty"`
@@ -112,20 +116,24 @@ type Finding struct {
 	ID              string     `json:"id"`
 	Severity        string     `json:"severity"` // HIGH, MEDIUM or LOW
 	Component       string     `json:"component"`
-	Title           string     `json:"title,omitempty"`
+	Resource        string     `json:"resource"`
 	Symptom         string     `json:"symptom"`
 	RootCause       string     `json:"root_cause"`
 	Impact          string     `json:"impact"`
 	Recommendations []string   `json:"recommendations"`
 	Evidence        []Evidence `json:"evidence"`
+	Page            string     `json:"page,omitempty"` // about how it was found
 }
+
+// Title names the resource.
+func (f Finding) Title() string { return strings.TrimSpace(f.Component + " " + f.Resource) }
 
 // Evidence is a measurement behind a finding.
 type Evidence struct {
 	Text      string    `json:"text"`
 	Query     string    `json:"query"`
 	Link      string    `json:"link,omitempty"`
-	Threshold Number    `json:"threshold"`
+	Threshold string    `json:"threshold,omitempty"` // what was expected
 	Peak      Number    `json:"peak"`
 	Onset     time.Time `json:"onset,omitzero"`
 	Overlap   Number    `json:"overlap"` // share of the breaches that it covers, in [0, 1]
@@ -133,7 +141,7 @@ type Evidence struct {
 
 // An Improvement is what to do about a finding, and what that would bring.
 type Improvement struct {
-	Horizon  string `json:"horizon"` // quick win, medium term or long term
+	Horizon  string `json:"horizon"` // quick wins, medium term or long term
 	Action   string `json:"action"`
 	Estimate string `json:"estimate"`          // computed from the run, or why it can't be
 	Formula  string `json:"formula,omitempty"` // by which

@@ -117,15 +117,15 @@ func sampleResources() []report.Resource {
 
 func sampleFindings() []report.Finding {
 	return []report.Finding{
-		{ID: "llm-latency", Severity: "MEDIUM", Component: "LLM APIs", Title: "LLM calls carry the tail", Symptom: "p99.9 2.1 s, max 8.3 s", RootCause: "OpenAI p95 2.5 s; 20 calls above 8 s", Impact: "0.1 % of requests",
-			Recommendations: []string{"5 s timeout", "circuit breaker"}, Evidence: []report.Evidence{{Text: "p95 of llm_request_duration_seconds", Query: `histogram_quantile(0.95, sum by (le, provider) (rate(llm_request_duration_seconds_bucket[1m])))`, Threshold: 2, Peak: 2.5, Onset: start.Add(4 * time.Minute), Overlap: 1}}},
-		{ID: "hostile", Severity: "LOW", Component: hostile, Symptom: hostile, RootCause: "undetermined", Recommendations: []string{}, Evidence: []report.Evidence{{Text: hostile, Query: hostile, Link: "javascript:alert(1)", Threshold: nan, Peak: nan, Overlap: nan}}},
+		{ID: "llm-latency", Severity: "MEDIUM", Component: "LLM APIs", Resource: "Latency", Symptom: "p99.9 2.1 s, max 8.3 s", RootCause: "OpenAI p95 2.5 s; 20 calls above 8 s", Impact: "0.1 % of requests",
+			Recommendations: []string{"5 s timeout", "circuit breaker"}, Evidence: []report.Evidence{{Text: "p95 of llm_request_duration_seconds", Query: `histogram_quantile(0.95, sum by (le, provider) (rate(llm_request_duration_seconds_bucket[1m])))`, Threshold: "below 2 s", Peak: 2.5, Onset: start.Add(4 * time.Minute), Overlap: 1}}},
+		{ID: "hostile", Severity: "LOW", Component: hostile, Symptom: hostile, RootCause: "undetermined", Recommendations: []string{}, Evidence: []report.Evidence{{Text: hostile, Query: hostile, Link: "javascript:alert(1)", Peak: nan, Overlap: nan}}},
 	}
 }
 
 func sampleImprovements() []report.Improvement {
 	return []report.Improvement{
-		{Horizon: "quick win", Action: "Raise the pool from 400 to 600", Estimate: "+50 req/s", Formula: "X_max = (0.8 − U₀)/D", Finding: "db-connections"},
+		{Horizon: "quick wins", Action: "Raise the pool from 400 to 600", Estimate: "+50 req/s", Formula: "X_max = (0.8 − U₀)/D", Finding: "db-connections"},
 		{Horizon: "long term", Action: hostile, Estimate: "can't be computed: too few levels", Finding: "hostile"},
 	}
 }

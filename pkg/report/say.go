@@ -64,6 +64,7 @@ func (r *Report) Summarize() {
 			r.read(c.Title + ": " + c.Detail + ".")
 		}
 	}
+	r.read(r.sayHeldBack())
 	if r.Comparison != nil {
 		r.read(r.Comparison.say())
 		r.read(r.Comparison.sayTargets())
@@ -96,6 +97,23 @@ func (r *Report) sayMissed() string {
 		return ""
 	}
 	return enumerate(missed) + "."
+}
+
+// sayHeldBack names the findings that matter most, or says that none explains what was missed.
+func (r *Report) sayHeldBack() string {
+	var worst []string
+	for _, f := range r.Findings {
+		if f.Severity == r.Findings[0].Severity && f.Severity != "LOW" {
+			worst = append(worst, f.Title()+" ("+f.Symptom+")")
+		}
+	}
+	switch {
+	case len(worst) > 0:
+		return "What held it back: " + enumerate(worst) + "."
+	case r.Undetermined != "":
+		return "What held it back is not known: " + r.Undetermined + "."
+	}
+	return ""
 }
 
 // sayDoubts names the data checks that object.
