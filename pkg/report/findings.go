@@ -14,11 +14,26 @@ var severities = map[string]status{
 
 // findings is the guide's Bottleneck Identification: a block of pairs for each finding.
 func findings(r Report) section {
-	s := section{Note: r.Undetermined}
+	s := section{Note: r.searched()}
 	for _, f := range r.Findings {
 		s.Tables = append(s.Tables, findingTable(f))
 	}
 	return s
+}
+
+// searched says what a search has left open, or that it found nothing.
+func (r *Report) searched() string {
+	var notes []string
+	switch {
+	case r.Undetermined != "":
+		notes = append(notes, "Undetermined: "+r.Undetermined+".")
+	case len(r.Findings) == 0:
+		notes = append(notes, "No resource was in trouble.")
+	}
+	if len(r.Unexamined) > 0 {
+		notes = append(notes, "Not examined: "+strings.Join(r.Unexamined, "; ")+".")
+	}
+	return strings.Join(notes, " ")
 }
 
 func findingTable(f Finding) table {
