@@ -76,7 +76,7 @@ func (a *app) analyzer() *analysis.Analyzer {
 func (a *app) options(cfg config.Config) analysis.Options {
 	return analysis.Options{
 		FallbackSLA: cfg.SLA, Prometheus: a.prometheus, FallbackPrometheus: cfg.Prometheus.URL,
-		Timeout: time.Duration(cfg.Prometheus.Timeout), HTTP: cfg.Prometheus.HTTP(),
+		Timeout: time.Duration(cfg.Prometheus.Timeout), HTTP: cfg.Prometheus.HTTP(), Preset: cfg.Preset,
 	}
 }
 

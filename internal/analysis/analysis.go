@@ -38,6 +38,8 @@ type Options struct {
 	// change point; zero leaves out none.
 	Since time.Time
 
+	Preset string // of the catalogue: how the service's series are named; "" for the guide's
+
 	FallbackPrometheus string                       // URL, when the run has no source of its own
 	Timeout            time.Duration                // for each answer of a Prometheus; 0 for the default
 	HTTP               *promconfig.HTTPClientConfig // how a Prometheus is spoken to; nil for the defaults
@@ -51,6 +53,7 @@ type analyzed struct {
 	steady    slo.Steadiness
 	scores    slo.Scores
 	url       string              // of a Prometheus, for links
+	preset    string              // of the catalogue
 	others    []compare.RunValues // that are judged together with it
 
 	calibration *Calibration // of its test; nil when there is none
@@ -110,7 +113,7 @@ func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed
 	if err != nil {
 		return nil, nil, fmt.Errorf("run %s: %w", id, err)
 	}
-	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url}, closeSource, nil
+	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url, preset: opts.Preset}, closeSource, nil
 }
 
 // agreement is what a run is judged by.

@@ -54,6 +54,9 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	for _, res := range x.scores.Resources {
 		r.Resources = append(r.Resources, x.resource(res))
 	}
+	if err := x.catalogue(ctx, &r); err != nil {
+		return report.Report{}, err
+	}
 	r.Summarize()
 	r.Queries = x.queries()
 	return r, nil

@@ -64,7 +64,10 @@ func checks(r Report) section {
 
 // appendix is for those who look closer.
 func appendix(r Report) section {
-	s := section{Tables: []table{percentilesTable(r), warningsTable(r), pairsTable("Versions", r.Versions)}}
+	s := section{
+		Tables: []table{percentilesTable(r), catalogueTable(r), warningsTable(r), pairsTable("Versions", r.Versions)},
+		Charts: chartsOf(r, Catalogue),
+	}
 	for _, q := range r.Queries {
 		s.Code = append(s.Code, codeBlock{Text: q.Query, Note: queryNote(q), Link: q.Link})
 	}
@@ -84,6 +87,37 @@ func percentilesTable(r Report) table {
 		t.Rows = append(t.Rows, row{Cells: append([]cell{text(name)}, sides...)})
 	}
 	return t
+}
+
+func catalogueTable(r Report) table {
+	t := table{Title: "The guide's queries", Columns: joined(left("Query"), right("As it writes it", "As it should be asked"), left("Why"))}
+	for _, q := range r.Catalogue {
+		unit := q.Unit
+		if q.Why != "" {
+			unit = "" // its text gives something else
+		}
+		t.Rows = append(t.Rows, row{Cells: []cell{text(q.Title), answerCell(q.Title, q.Guide, unit), answerCell(q.Title, q.Form, q.Unit), text(orNone(q.Why))}})
+	}
+	return t
+}
+
+func answerCell(title string, a Answer, unit string) cell {
+	c := text("")
+	switch {
+	case a.Error != "":
+		c.Text = "no answer"
+	case !a.Low.Known():
+		c.Text = "no data"
+	case a.Series == 1:
+		c.Text = quantity(a.Low, unit)
+	default:
+		c.Text = quantity(a.Low, unit) + " – " + quantity(a.High, unit)
+		c.Small = fmt.Sprintf("%d series", a.Series)
+	}
+	if a.Query != "" {
+		c.Source = &source{Title: title, Value: c.Text, Detail: strings.Join(append([]string{a.Error}, a.Warnings...), " "), Query: a.Query, Link: a.Link}
+	}
+	return c
 }
 
 func warningsTable(r Report) table {

@@ -23,7 +23,7 @@ func chartsOf(r Report, at ...string) []Chart {
 // otherCharts are those that no other section shows.
 func otherCharts(r Report) section {
 	placed := slices.Clone(guideGroups)
-	placed = append(placed, "resources")
+	placed = append(placed, "resources", Catalogue)
 	for _, res := range r.Resources {
 		placed = append(placed, res.Component)
 	}

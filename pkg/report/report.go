@@ -47,9 +47,11 @@ type Report struct {
 	// Percentiles is the distribution of the response time over the steady window.
 	Percentiles []Percentile `json:"percentiles,omitempty"`
 	Charts      []Chart      `json:"charts,omitempty"`
-	Queries     []Query      `json:"queries"`
-	Warnings    []string     `json:"warnings,omitempty"`
-	Versions    []Pair       `json:"versions,omitempty"` // analyzer, Prometheus engine, …
+	// Catalogue are the guide's queries, as it writes them and as they should be asked.
+	Catalogue []CatalogueQuery `json:"catalogue,omitempty"`
+	Queries   []Query          `json:"queries"`
+	Warnings  []string         `json:"warnings,omitempty"`
+	Versions  []Pair           `json:"versions,omitempty"` // analyzer, Prometheus engine, …
 }
 
 // A Number is a float that is null in JSON when it is NaN or infinite.
@@ -265,6 +267,31 @@ type Line struct {
 type Limit struct {
 	Name  string `json:"name"`
 	Value Number `json:"value"`
+}
+
+// Catalogue is the section of charts of catalogue queries.
+const Catalogue = "catalogue"
+
+// A CatalogueQuery is a query of the guide, with what came back.
+type CatalogueQuery struct {
+	ID    string `json:"id"`
+	Title string `json:"title"`
+	Unit  string `json:"unit"`
+	Why   string `json:"why,omitempty"` // the guide's text does not answer the question
+	Guide Answer `json:"guide"`         // to its text
+	Form  Answer `json:"form"`          // to the form that answers the question
+}
+
+// An Answer is what an expression gave over the run: the least and the highest
+// value of its series, each one number for the window.
+type Answer struct {
+	Query    string   `json:"query,omitempty"` // empty where the service has no names for it
+	Link     string   `json:"link,omitempty"`
+	Series   int      `json:"series"`
+	Low      Number   `json:"low"`
+	High     Number   `json:"high"`
+	Error    string   `json:"error,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // A Query is one question that was asked for the report, with what came back.

@@ -40,6 +40,14 @@ func sample() report.Report {
 		},
 		Percentiles: []report.Percentile{{Q: 0.5, Server: 0.187, Client: 0.192}, {Q: 0.95, Server: 0.423, Client: 0.431}, {Q: 0.999, Server: 2.1, Client: 2.12}, {Q: 1, Server: nan, Client: 8.3}},
 		Charts:      sampleCharts(),
+		Catalogue: []report.CatalogueQuery{
+			{ID: "total-rps", Title: "Total requests per second", Unit: "req/s", Why: "It is one rate for each series; the total is their sum.",
+				Guide: report.Answer{Query: "rate(http_requests_total[1m])", Series: 72, Low: 0, High: 70.8},
+				Form:  report.Answer{Query: "sum(rate(http_requests_total[1805s]))", Series: 1, Low: 1023.4, High: 1023.4}},
+			{ID: "max-connections", Title: "Max Connections",
+				Guide: report.Answer{Query: "pg_settings_max_connections", Low: nan, High: nan},
+				Form:  report.Answer{Low: nan, High: nan, Error: "the names of istio have no label for it"}},
+		},
 		Queries: []report.Query{
 			{Query: `sum(increase(http_requests_total{job="paracle-api"}[5s] anchored))`, At: end, Start: start, Step: 5, Series: 1, Seconds: 0.057},
 			{Query: "up{a=\"" + hostile + "\"} ``` ````", At: end, Error: "bad_data: parse error", Warnings: []string{"slow"}, Link: "javascript:alert(1)"},
