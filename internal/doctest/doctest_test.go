@@ -70,14 +70,18 @@ func block(t *testing.T, info, body string) doctest.Block {
 func TestRun(t *testing.T) {
 	bin := t.TempDir()
 	program := "#!/bin/sh\necho ran analyzer \"$@\"; exit ${1:-0}\n"
-	if err := os.WriteFile(filepath.Join(bin, "analyzer"), []byte(program), 0o755); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"analyzer", "loadgen"} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(program), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, c := range []struct{ name, info, body, want string }{
 		{"success", "console", "$ analyzer 0\noutput", ""},
 		{"a variable goes from line to line", "console", "$ x=1\n$ test $x = 1", ""},
 		{"make is not run", "console", "$ make no-such-target", ""},
 		{"the code that was asked for", "console exit=3", "$ true\n$ analyzer 3", ""},
+		{"a load that a busy machine can't be trusted with", "console", "$ loadgen 3\n$ true", ""},
+		{"another failure of loadgen", "console", "$ loadgen 2\n$ true", "README.md:2: got exit code 2, want 0 of line 3\nran analyzer 2\n"},
 		{"what is left running is ended", "console", "$ sleep 600 &\n$ true", ""},
 		{"a failure", "console", "$ analyzer 1\n$ true", "README.md:2: got exit code 1, want 0 of line 3\nran analyzer 1\n"},
 		{"a failure in a pipe", "console", "$ analyzer 2 | cat", "README.md:2: got exit code 2, want 0 of line 2\nran analyzer 2\n"},
