@@ -448,7 +448,7 @@ func planTable(c Capacity) table {
 			if s.Component != component || s.Reason != "" && said[component+s.Reason] {
 				continue
 			}
-			t.Rows = append(t.Rows, planRow(s, once(s, s.Reason+s.Note)))
+			t.Rows = append(t.Rows, planRow(s, once(s, strings.TrimPrefix(strings.TrimSuffix(s.Reason+"; "+s.Note, "; "), "; "))))
 		}
 	}
 	return t

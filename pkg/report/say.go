@@ -69,6 +69,7 @@ func (r *Report) Summarize() {
 		r.read(r.Comparison.say())
 		r.read(r.Comparison.sayTargets())
 	}
+	r.read(r.sayCapacity())
 	r.read(r.sayDoubts())
 }
 
@@ -114,6 +115,14 @@ func (r *Report) sayHeldBack() string {
 		return "What held it back is not known: " + r.Undetermined + "."
 	}
 	return ""
+}
+
+// sayCapacity says how much load the service carries, where that is known.
+func (r *Report) sayCapacity() string {
+	if r.Capacity == nil || r.Capacity.Carries == nil || r.Capacity.Carries.Reason != "" {
+		return ""
+	}
+	return "It carries " + rps(r.Capacity.Carries.Throughput) + ": beyond, " + r.Capacity.Carries.By + "."
 }
 
 // sayDoubts names the data checks that object.
