@@ -47,6 +47,7 @@ microbench: ## measure the parts
 golden: ## rewrite the golden reports and the generated documents; review the difference like code
 	go test ./pkg/report ./internal/analysis -run Golden -update
 	go test ./pkg/promql/catalog ./pkg/promql/lint -update
+	go test ./dashboards ./rules -update
 
 clean: ## remove what was built
 	rm -rf bin .bin

@@ -95,6 +95,8 @@ service better or worse than its baseline, and how sure is that?
   analyzer check sla.yaml                       what is wrong with it and its queries
   analyzer compare --run ID,ID --baseline NAME  several runs of a build against a baseline
   analyzer capacity --run PERF-2026-01-18-001   how much load the service carries
+  analyzer dashboards provision --grafana URL   Grafana dashboards of the service
+  analyzer rules render --out rules             Prometheus rules and alerts of the service
 
 Exit codes: 0 pass or warn, 1 fail or regressed, 2 trouble, 3 inconclusive.`,
 		Version: version,
@@ -105,7 +107,8 @@ Exit codes: 0 pass or warn, 1 fail or regressed, 2 trouble, 3 inconclusive.`,
 	fs.StringVar(&a.prometheus, "prometheus", "", "`URL` of a Prometheus that holds the series (default: the run's own recording)")
 	fs.Var(&a.team, "store", "`postgres://…` of a team's database, which shares runs, values, baselines and calibrations")
 	root.AddCommand(newDemoCommand(a), newReportCommand(a), newRunsCommand(a), newCompareCommand(a), newBaselineCommand(a), newTrendCommand(a),
-		newCapacityCommand(a), newCalibrateCommand(a), newCaptureCommand(a), newCheckCommand(a), newInitCommand(a), newSampleCommand())
+		newCapacityCommand(a), newCalibrateCommand(a), newCaptureCommand(a), newCheckCommand(a), newInitCommand(a),
+		newDashboardsCommand(a), newRulesCommand(a), newSampleCommand())
 	code := cli.Run(ctx, root, args, stdout, stderr)
 	if err := a.close(); err != nil && code == cli.Yes {
 		fmt.Fprintf(stderr, "analyzer: %v\n", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/plumbline/plumbline/internal/cli"
 	"github.com/plumbline/plumbline/internal/config"
+	"github.com/plumbline/plumbline/internal/grafana"
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/report"
@@ -25,6 +26,8 @@ type reportFlags struct {
 	run, sla, baseline, out              string
 	formats                              []string
 	allowInconclusive, requireComparison bool
+	annotate                             bool
+	grafana                              grafanaFlags
 }
 
 func newReportCommand(a *app) *cobra.Command {
@@ -36,6 +39,8 @@ func newReportCommand(a *app) *cobra.Command {
 
 Without --format it shows the report here. One of md and json goes to standard
 output; html and pdf, and several formats at once, go to files beside the run, or in --out.
+
+With --annotate it also marks the run's window, with the verdict, in Grafana.
 
 Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 		Args: cobra.NoArgs,
@@ -49,6 +54,8 @@ Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 	fs.StringVar(&f.out, "out", "", "`folder` for the files (default: the run's)")
 	fs.BoolVar(&f.allowInconclusive, "allow-inconclusive", false, "exit code 0 when inconclusive")
 	fs.BoolVar(&f.requireComparison, "require-comparison", false, "let a regression, or a baseline that can't be compared with, count in the exit code")
+	fs.BoolVar(&f.annotate, "annotate", false, "mark the run and its verdict in Grafana")
+	f.grafana.add(cmd)
 	return cmd
 }
 
@@ -80,7 +87,26 @@ func (f *reportFlags) report(cmd *cobra.Command, a *app) error {
 	if err := f.write(cmd, a, formats, r); err != nil {
 		return err
 	}
+	if f.annotate {
+		if err := f.mark(cmd, cfg, r); err != nil {
+			return err
+		}
+	}
 	return f.exit(r)
+}
+
+// mark annotates the run in Grafana. What it did goes to stderr: the report is on stdout.
+func (f *reportFlags) mark(cmd *cobra.Command, cfg config.Config, r report.Report) error {
+	client, err := f.grafana.dial(cmd.Context(), cfg)
+	if err != nil {
+		return err
+	}
+	step, err := f.grafana.annotate(client, r, false)
+	if err != nil {
+		return err
+	}
+	showSteps(cmd.ErrOrStderr(), []grafana.Step{step}, false)
+	return nil
 }
 
 // chosen finds the formats that were asked for.

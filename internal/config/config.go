@@ -29,6 +29,7 @@ type Config struct {
 	Environment   map[string]string `yaml:"environment"`
 	ScrapeConfigs *yaml.Node        `yaml:"scrape_configs"` // as in Prometheus' own file
 	Prometheus    Prometheus        `yaml:"prometheus"`
+	Grafana       Prometheus        `yaml:"grafana"` // where dashboards go; it is spoken to in the same form
 }
 
 // Prometheus says which server holds the series of runs without a recording, and
@@ -88,7 +89,8 @@ func Load(path string) (Config, error) {
 		if _, known := catalog.Named(f.Preset); f.Preset != "" && !known {
 			ps.Addf(at.Field("preset"), "there are %s, got %q", strings.Join(catalog.Names(), ", "), f.Preset)
 		}
-		return append(ps, f.Prometheus.read(filepath.Dir(path), at.Field("prometheus"))...)
+		ps = append(ps, f.Prometheus.read(filepath.Dir(path), at.Field("prometheus"))...)
+		return append(ps, f.Grafana.read(filepath.Dir(path), at.Field("grafana"))...)
 	})
 	return f.Config, err
 }

@@ -73,3 +73,25 @@ func TestMistakesInHTTPConfigHaveTheirPlaces(t *testing.T) {
 		}
 	}
 }
+
+func TestGrafanaIsSpokenToAsPrometheusIs(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "plumbline.yaml")
+	write := func(http string) (config.Config, error) {
+		text := "apiVersion: plumbline/v1\nkind: Config\ngrafana: {url: http://g:3000, http_config: " + http + "}\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return config.Load(path)
+	}
+	cfg, err := write("{authorization: {credentials_file: token}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if http := cfg.Grafana.HTTP(); http.Authorization.CredentialsFile != filepath.Join(dir, "token") {
+		t.Errorf("got %+v, want the token beside the configuration", http.Authorization)
+	}
+	if _, err := write("{authorisation: {}}"); err == nil || !strings.Contains(err.Error(), "grafana.http_config") {
+		t.Errorf("got %v, want an unknown key in grafana.http_config", err)
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -132,7 +134,7 @@ func (c *Client) dataSource(p Plan) (uid string, step Step, err error) {
 	return made.UID, step, nil
 }
 
-func trim(url string) string { return strings.TrimSuffix(url, "/") }
+func trim(address string) string { return strings.TrimSuffix(address, "/") }
 
 func sourceList(all []*gapi.DataSource) string {
 	var list []string
@@ -364,6 +366,12 @@ func (c *Client) Annotate(a Annotation, dryRun bool) (Step, error) {
 		return step, c.explain("write the "+step.What, err)
 	}
 	return step, nil
+}
+
+// RunURL is where a dashboard shows a run, and nothing before and after it.
+func (c *Client) RunURL(dashboard, id string, w run.Window) string {
+	q := url.Values{"var-run": {id}, "from": {strconv.FormatInt(w.Start.UnixMilli(), 10)}, "to": {strconv.FormatInt(w.End.UnixMilli(), 10)}}
+	return fmt.Sprintf("%s/d/%s?%s", c.url, url.PathEscape(dashboard), q.Encode())
 }
 
 // Snapshot keeps a dashboard with the data in it, readable after Prometheus has

@@ -54,6 +54,7 @@ var picture = []layout.Package{
 	{Path: "pkg/slo", Row: layout.Judging},
 	{Path: "pkg/compare", Row: layout.Judging},
 	{Path: "pkg/run", Row: layout.Words},
+	{Path: "rules", Row: layout.Files},
 	{Path: "pkg/trend", Row: layout.Judging, Planned: true},
 }
 
@@ -72,6 +73,9 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 			`pkg/run/run.go:2: imports "pkg/slo": it stands in row judging, above row words, and imports go down only; pkg/run may import rows files`},
 		{"a test's import that goes up", "pkg/run/run_test.go", `import _ ` + ours + `pkg/slo"`,
 			`pkg/run/run_test.go:2: imports "pkg/slo": it stands in row judging, above row words, and imports go down only; pkg/run may import rows files`},
+		{"a file's import that goes up", "rules/rules.go", `import _ ` + ours + `pkg/slo"`,
+			`rules/rules.go:2: imports "pkg/slo": it stands in row judging, above row files, and imports go down only; rules may import nothing of ours`},
+		{"a file's test, which knows what it is generated from", "rules/rules_test.go", `import _ ` + ours + `pkg/slo"`, ""},
 		{"internal in the library", "pkg/slo/slo.go", `import _ ` + ours + `internal/store"`,
 			`pkg/slo/slo.go:2: imports "internal/store": pkg/ stands on its own and imports nothing of internal/`},
 		{"internal in a test of the library", "pkg/slo/slo_test.go", `import _ ` + ours + `internal/store"`,

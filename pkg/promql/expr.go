@@ -51,6 +51,19 @@ func Mean(histogram string, form HistogramForm, window string, by ...string) str
 	return Rate(WithSuffix(histogram, "_sum"), window, by...) + " / " + Rate(WithSuffix(histogram, "_count"), window, by...)
 }
 
+// QuantileOfEither is a quantile of a histogram, whichever form of it is there;
+// where both are it is the native one's, which is the finer. The quantile is given
+// as it is written, such as 0.95 or $quantile.
+func QuantileOfEither(q, histogram, window string, by ...string) string {
+	native := fmt.Sprintf("histogram_quantile(%s, %s)", q, Rate(histogram, window, by...))
+	return native + fmt.Sprintf(" or histogram_quantile(%s, %s)", q, Rate(WithSuffix(histogram, "_bucket"), window, append(slices.Clone(by), model.BucketLabel)...))
+}
+
+// MeanOfEither is the mean of the values of a histogram, whichever form of it is there.
+func MeanOfEither(histogram, window string, by ...string) string {
+	return Mean(histogram, Native, window, by...) + " or " + Mean(histogram, Classic, window, by...)
+}
+
 // Share is the events of part in those of whole, in [0, 1]. Where part has no
 // series yet, since nothing of it ever happened, and whole does, it is 0.
 func Share(part, whole, window string, by ...string) string {
@@ -62,9 +75,14 @@ func Share(part, whole, window string, by ...string) string {
 // event of whole in which there was one of part: an uptime, where part is the
 // answers that succeeded. An interval holds at least two scrapes.
 func ShareOfIntervals(part, whole, interval, window string) string {
+	return OverTime("avg", Happened(part, whole, interval), window, interval)
+}
+
+// Happened is 1 where there was an event of part in the interval that ends, 0 where
+// there were only others of whole, and nothing where there were none.
+func Happened(part, whole, interval string) string {
 	all := Increase(whole, interval)
-	happened := fmt.Sprintf("((%s or 0 * %s) > bool 0) and %s > 0", Increase(part, interval), all, all)
-	return OverTime("avg", happened, window, interval)
+	return fmt.Sprintf("((%s or 0 * %s) > bool 0) and %s > 0", Increase(part, interval), all, all)
 }
 
 // OverTime is the least, greatest or mean value (min, max, avg) that an

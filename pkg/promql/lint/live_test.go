@@ -67,6 +67,9 @@ func testLive(t *testing.T, q promql.Querier, without ...string) {
 		{"a metric that was there for a minute", lint.Query{Expr: `max(short_lived)`}, nil},
 		{"a misspelt metric", lint.Query{Expr: `sum(rate(http_request_total[1m]))`}, []string{`error missing-metric: there is no http_request_total; did you mean http_requests_total?`}},
 		{"a metric without its suffix", lint.Query{Expr: `sum(rate(http_requests[1m]))`}, []string{`error missing-metric: there is no http_requests; there is http_requests_total`}},
+		{"either of two metrics, of which one is there", lint.Query{Expr: `histogram_quantile(0.9, sum(rate(x_seconds[1m]))) or histogram_quantile(0.9, sum by (le) (rate(x_seconds_bucket[1m])))`}, nil},
+		{"either of two metrics, of which none is there", lint.Query{Expr: `queue_lngth or queue_lengh`}, []string{
+			`error missing-metric: there is no queue_lngth; did you mean queue_length?`, `error missing-metric: there is no queue_lengh; did you mean queue_length?`}},
 		{"the name of a native histogram", lint.Query{Expr: `sum(rate(native_seconds_bucket[1m]))`}, []string{`error missing-metric: there is no native_seconds_bucket; there is native_seconds`}},
 		{"a metric that must be absent", lint.Query{Expr: `absent(nothing_here)`}, nil},
 		{"a label by another name", lint.Query{Expr: `sum(rate(http_requests_total{status=~"5..",instance="b:1"}[1m]))`}, []string{`error missing-label: no series of http_requests_total has the label status; there is code`}},

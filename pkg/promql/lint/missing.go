@@ -20,7 +20,7 @@ func missingMetric(ctx context.Context, l *Live, p *pass) error {
 		return err
 	}
 	return p.eachSelector(func(s *parser.VectorSelector, metric string) error {
-		if metrics[metric] || l.expected[metric] || onlyAbsence(p.root, s) {
+		if metrics[metric] || l.expected[metric] || onlyAbsence(p.root, s) || l.otherwise(p.root, s) {
 			return nil
 		}
 		// It may have been there between the two looks at all names.
@@ -41,6 +41,40 @@ func onlyAbsence(root parser.Expr, s *parser.VectorSelector) (found bool) {
 		return nil
 	})
 	return found
+}
+
+// otherwise tells whether a selector is one side of an or whose other side has its
+// metrics: the query asks for whichever is there, such as a native or a classic histogram.
+func (l *Live) otherwise(root parser.Expr, s *parser.VectorSelector) (found bool) {
+	parser.Inspect(root, func(n parser.Node, above []parser.Node) error {
+		if n != parser.Node(s) {
+			return nil
+		}
+		below := n
+		for _, up := range slices.Backward(above) {
+			if b, ok := up.(*parser.BinaryExpr); ok && b.Op == parser.LOR {
+				other := b.LHS
+				if below == parser.Node(b.LHS) {
+					other = b.RHS
+				}
+				found = found || l.hasAll(other)
+			}
+			below = up
+		}
+		return nil
+	})
+	return found
+}
+
+// hasAll tells whether every metric of an expression is there; false when it has none.
+func (l *Live) hasAll(e parser.Expr) bool {
+	selectors := selectorsIn(e)
+	for _, s := range selectors {
+		if m := metricOf(s); !l.metrics[m] && !l.expected[m] {
+			return false
+		}
+	}
+	return len(selectors) > 0
 }
 
 // instead names what a metric was probably meant to be.

@@ -168,7 +168,7 @@ func units(p *pass) {
 		p.reportAs(Warning, p.root, "by its names the answer is in %s, and it is read in %s", is, p.query.Unit)
 	case is.dimension != read.dimension:
 		p.report(p.root, "by its names the answer is in %s, and it is read in %s", is, p.query.Unit)
-	case math.Abs(factor-1) < slack:
+	case math.Abs(factor-1) < slack, !isConversion(is.dimension, factor):
 	case math.Abs(math.Log(factor)) < math.Log(1.2): // GiB for GB
 		p.reportAs(Warning, p.root, "by its names the answer is in %s, and it is read in %s: wrong by %.0f %%", is, p.query.Unit, 100*math.Abs(factor-1))
 	case factor > 1:
@@ -176,6 +176,30 @@ func units(p *pass) {
 	default:
 		p.report(p.root, "by its names the answer is in %s, and it is read in %s: %.4g times too large", is, p.query.Unit, 1/factor)
 	}
+}
+
+// isConversion tells whether a factor leads from one unit of a dimension to
+// another. Any other, such as 0.9, is meant: a part of what is there.
+func isConversion(dimension string, factor float64) bool {
+	var scales []float64
+	for _, u := range unitNames {
+		if u.dimension == dimension {
+			scales = append(scales, u.scale)
+		}
+	}
+	for _, s := range suffixUnits {
+		if s.dimension == dimension {
+			scales = append(scales, s.scale)
+		}
+	}
+	for _, a := range scales {
+		for _, b := range scales {
+			if math.Abs(a/b/factor-1) < slack {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (u unit) String() string {
