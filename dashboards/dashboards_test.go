@@ -2,7 +2,6 @@ package dashboards_test
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"io/fs"
 	"os"
@@ -20,8 +19,8 @@ var update = flag.Bool("update", false, "write the dashboards anew")
 func TestCommitted(t *testing.T) {
 	const file = "../examples/paracle/sla.yaml"
 	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("the example has no SLA yet")
+	if err != nil {
+		t.Fatal(err)
 	}
 	a, err := slo.Parse(file, text)
 	if err != nil {

@@ -2,7 +2,6 @@ package rules_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -30,8 +29,8 @@ const rateTolerance = 0.004
 // report's number.
 func TestRulesAnswerOnTheReferenceRun(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(example, "sla.yaml"))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("there is no reference run yet")
+	if err != nil {
+		t.Fatal(err)
 	}
 	a, err := slo.Parse("sla.yaml", text)
 	if err != nil {
