@@ -11,7 +11,7 @@ export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 DEBIAN_PACKAGES := prometheus chromium poppler-utils postgresql
 DEBIAN_PROGRAMS := prometheus chromium pdftoppm pg_ctlcluster
 
-.PHONY: build demo test lint bench golden clean help
+.PHONY: build demo test chaos lint bench golden clean help
 
 build: ## build bin/analyzer and bin/loadgen
 	$(BUILD) -o bin/ ./cmd/...
@@ -22,10 +22,14 @@ demo: build ## load a sample service in two versions and report, in about a minu
 test: test-packages ## install what the tests need, then run every test with the race detector
 	PLUMBLINE_REQUIRE_SERVERS=1 go test -race -short -timeout 15m ./...
 	go test -timeout 5m -run 'TestScripts/demo' ./cmd/analyzer # the demo measures, so it runs alone
+	go test -timeout 5m -run TestFaultsAreFoundUnderLoad ./internal/chaos # and so do these
 
 .PHONY: test-packages
 test-packages:
 	@internal/tools/install-packages.sh "$(DEBIAN_PROGRAMS)" "$(DEBIAN_PACKAGES)"
+
+chaos: ## put the sample API, built with faults, under load: is each found? About 20 minutes
+	go run ./internal/chaos/cmd/chaos
 
 .bin/golangci-lint: internal/tools/go.mod internal/tools/go.sum
 	cd internal/tools && go build -o ../../.bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -234,29 +233,5 @@ func startSample(ctx context.Context, version string) (*url.URL, func(), error) 
 	}
 	child := exec.CommandContext(ctx, self, sampleCommand, "--listen", "127.0.0.1:0", "--version", version, "--exit-with-parent")
 	child.Stderr = os.Stderr
-	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
-	child.WaitDelay = 5 * time.Second
-	hold, err := child.StdinPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	said, err := child.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := child.Start(); err != nil {
-		return nil, nil, fmt.Errorf("sample API: %w", err)
-	}
-	stop := func() {
-		_ = hold.Close() //nolint:errcheck // its end is the signal
-		_ = child.Wait() //nolint:errcheck // it was told to end
-	}
-	line, err := bufio.NewReader(said).ReadString('\n')
-	address, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on ")
-	if err != nil || !ok {
-		stop()
-		return nil, nil, fmt.Errorf("sample API: it did not start: %q", line)
-	}
-	target, err := url.Parse(address)
-	return target, stop, err
+	return paracle.Start(child)
 }

@@ -80,6 +80,8 @@ var Packages = []Package{
 	{Path: "internal/tcpdbench", Row: Programs, Sentence: "scores change points against the marks of people"},
 	{Path: "internal/tcpdbench/cmd/score", Row: Wiring, Sentence: "prints these scores for pkg/trend"},
 	{Path: "internal/bench", Row: Wiring, Sentence: "measures loadgen beside wrk and hey; `make bench`"},
+	{Path: "internal/chaos", Row: Programs, Arrows: []string{"internal/analysis", "internal/paracle", "internal/store", "internal/testrun"}, Sentence: "the sample API with faults under load: is what was injected found?"},
+	{Path: "internal/chaos/cmd/chaos", Row: Wiring, Sentence: "the matrix of faults and loads"},
 	{Path: "internal/layout", Row: Holding, Sentence: "the test that imports keep to the picture below"},
 	{Path: "internal/doctest", Row: Holding, Sentence: "the test that the commands in README.md and docs/ work"},
 	{Path: "dashboards", Row: Files, Sentence: "Grafana dashboards, embedded"},

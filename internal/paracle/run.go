@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -27,6 +28,15 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.Func("fault", "build a fault into the service, NAME or NAME=AMOUNT; may be repeated:\n"+faultList(), func(text string) error {
 		faults = append(faults, text)
 		return new(Config).AddFault(text)
+	})
+	var replicas []*url.URL
+	flags.Func("front", "pass requests on to the replica at this URL instead, in turns with others; may be repeated", func(text string) error {
+		u, err := url.Parse(text)
+		if err == nil && (u.Scheme != "http" || u.Host == "") {
+			err = errors.New("want a URL such as http://127.0.0.1:8081")
+		}
+		replicas = append(replicas, u)
+		return err
 	})
 	withParent := flags.Bool("exit-with-parent", false, "end when standard input ends")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
@@ -60,6 +70,9 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}()
 	}
 	fmt.Fprintf(stdout, "listening on http://%s\n", l.Addr())
+	if len(replicas) > 0 {
+		return serve(ctx, l, Front(replicas), stderr)
+	}
 	s := New(cfg)
 	defer s.Close()
 	return serve(ctx, l, s, stderr)

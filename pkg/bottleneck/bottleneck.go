@@ -6,6 +6,7 @@ package bottleneck
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +19,8 @@ import (
 type Severity int
 
 // The severities. High: an objective fails in the time that the finding covers.
-// Medium: one warns there, or a resource is saturated for most of the window.
+// Medium: one warns there, or a resource is saturated for most of the window, or
+// will be before the same load has lasted as long again.
 // Low: anything else that is worth knowing.
 const (
 	Low Severity = iota
@@ -79,7 +81,9 @@ type Symptom struct {
 	Kind      Kind
 	Fails     bool    // else it warns
 	Missed    string  // such as "623 ms, must be < 500 ms"
+	Query     string  // that gives its value
 	Limit     float64 // of a latency, in seconds; NaN otherwise
+	Quantile  float64 // of a latency: which one; 0 when it is a mean or another value
 	// Values and Breached are the objective's value in each interval of the run's
 	// grid, and whether that misses the bound; nil when they can't be told.
 	Values   []float64
@@ -93,6 +97,8 @@ type Diagnosis struct {
 	// Undetermined says why nothing explains what was missed; "" when something does,
 	// or nothing was missed.
 	Undetermined string
+	// Gaps are what could not be looked at, and why.
+	Gaps []string
 }
 
 // A Finding is a resource in trouble.
@@ -108,10 +114,13 @@ type Finding struct {
 	Recommendations []string
 	Evidence        []Evidence
 
-	class    class     // of the evidence; the first rank of findings of one severity
-	strength float64   // of the evidence, among its class
-	values   []float64 // of what was looked at, interval by interval; nil when there is none
-	covers   []bool    // intervals in which it was in trouble
+	class    class                       // of the evidence; the first rank of findings of one severity
+	strength float64                     // of the evidence, among its class
+	values   []float64                   // of what was looked at, interval by interval; nil when there is none
+	covers   []bool                      // intervals in which it was in trouble
+	causes   []string                    // ids of findings that this one explains
+	reach    float64                     // of a dependency: its calls for each request
+	slows    func(limit float64) float64 // of a dependency: the share of requests that its calls alone take beyond a limit
 	improve  []Improvement
 }
 
@@ -159,14 +168,39 @@ func Detect(ctx context.Context, m *promql.Meter, s Scope) (Diagnosis, error) {
 	d := Diagnosis{Findings: e.rank(found)}
 	d.Improvements = improvements(d.Findings)
 	d.Undetermined = e.undetermined(d.Findings)
+	d.Gaps = e.gaps()
 	return d, nil
+}
+
+// gaps says what the run's series can't answer.
+func (e *exam) gaps() (gaps []string) {
+	if e.requests == nil {
+		gaps = append(gaps, "there is no histogram of what requests took at the service: what waits and dependencies had of their time can't be told")
+	}
+	if e.requests != nil && e.coverage < leastCoverage {
+		gaps = append(gaps, fmt.Sprintf("scrapes of the service cover only %s of the scored window: what its gauges were in between isn't known, and its counters give means over the gaps", percent(e.coverage)))
+	}
+	if n := e.to - e.from; n < leastIntervals {
+		gaps = append(gaps, fmt.Sprintf("the scored window has %d intervals between scrapes, and growth and queues need %d: run for longer or scrape more often", n, leastIntervals))
+	}
+	for _, r := range e.Resources {
+		switch {
+		case len(r.Series) == 0:
+			gaps = append(gaps, fmt.Sprintf("%s: there are no series of it", r.ID))
+		case !(r.Limit > 0) || math.IsInf(r.Limit, 1):
+			gaps = append(gaps, fmt.Sprintf("%s: its limit is not known, so it can't be told how full it was", r.ID))
+		}
+	}
+	return gaps
 }
 
 // undetermined says that an objective was missed and nothing tells why.
 func (e *exam) undetermined(found []Finding) string {
 	var unexplained []string
 	for _, s := range e.Symptoms {
-		explained := slices.ContainsFunc(found, func(f Finding) bool { return f.Severity > Low && e.overlap(f.covers, s) >= leastOverlap })
+		explained := slices.ContainsFunc(found, func(f Finding) bool {
+			return f.Severity > Low && e.concerns(f, s) && e.overlap(f.covers, s) >= leastOverlap
+		})
 		if !explained {
 			unexplained = append(unexplained, s.Title)
 		}

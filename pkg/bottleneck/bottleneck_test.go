@@ -102,7 +102,7 @@ func healthy() *world {
 
 // miss lets an objective miss its bound in all intervals from one on.
 func (w *world) miss(title string, kind bottleneck.Kind, fails bool, from int) *world {
-	s := bottleneck.Symptom{ID: title, Title: title, Kind: kind, Fails: fails, Missed: "623 ms, must be < 500 ms", Limit: .5}
+	s := bottleneck.Symptom{ID: title, Title: title, Kind: kind, Fails: fails, Missed: "623 ms, must be < 500 ms", Query: "its query", Limit: .5}
 	for i := range intervals + 1 {
 		s.Breached = append(s.Breached, i >= from)
 		s.Values = append(s.Values, .3+.3*map[bool]float64{true: 1}[i >= from])
@@ -125,9 +125,15 @@ func (w *world) replace(name string) *world {
 
 func (w *world) diagnose(t *testing.T, resources ...bottleneck.Resource) bottleneck.Diagnosis {
 	t.Helper()
+	return w.diagnoseFor(t, intervals*step, resources...)
+}
+
+// diagnoseFor diagnoses a run that is shorter than the world lasts.
+func (w *world) diagnoseFor(t *testing.T, length time.Duration, resources ...bottleneck.Resource) bottleneck.Diagnosis {
+	t.Helper()
 	storage := promqltest.LoadedStorage(t, "load 5s\n"+strings.Join(w.series, "\n")+"\n")
 	t.Cleanup(func() { storage.Close() })
-	window := run.Window{Start: start, End: start.Add(intervals * step)}
+	window := run.Window{Start: start, End: start.Add(length)}
 	d, err := bottleneck.Detect(t.Context(), promql.NewMeter(embedded.New(storage), step), bottleneck.Scope{
 		Run: run.Run{ID: "r", Window: window, Generators: run.Generators{Expected: 1, Segments: []run.Generator{{Valid: true}}}}, Window: window,
 		Requests: `http_request_duration_seconds{job="api"}`, Resources: resources, Symptoms: w.symptoms,
@@ -279,6 +285,8 @@ func TestResourcesOfTheSLA(t *testing.T) {
 		want     []string
 		symptom  string
 	}{
+		"a Redis that is nearly full": {resource("redis-memory", "Redis", "Memory", "bytes", 13e9, grows), []string{"MEDIUM growth/redis-memory"}, "from 8.2 GB to 11.5 GB"},
+		"growth without a limit":      {resource("redis-memory", "Redis", "Memory", "bytes", 0, grows), []string{"LOW growth/redis-memory"}, "from 8.2 GB to 11.5 GB"},
 		"spikes of connections":       {resource("db-connections", "Database", "Connections", "", 400, spikes), []string{"LOW pool/db-connections"}, "380 of 400 (95 %)"},
 		"a growing Redis":             {resource("redis-memory", "Redis", "Memory", "bytes", 26.32e9, grows), []string{"LOW growth/redis-memory"}, "from 8.2 GB to 11.5 GB"},
 		"no limit":                    {resource("api-cpu", "API pods", "CPU", "", math.NaN(), always(3)), nil, ""},

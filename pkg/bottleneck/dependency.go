@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/plumbline/plumbline/pkg/stats"
 )
 
 // A call is a dependency with a histogram of how long its answers took.
@@ -50,6 +52,9 @@ func (e *exam) latencyMissed() (missed []Symptom) {
 
 func (e *exam) dependency(c call, sp spend, slow []Symptom) []Finding {
 	share := e.timeShare(sp.seconds)
+	if share > besideShare && !e.awaited(sp) {
+		return nil
+	}
 	tail := sp.all.Quantile(.99)
 	beyond := slow[0]
 	for _, s := range slow {
@@ -64,7 +69,8 @@ func (e *exam) dependency(c call, sp spend, slow []Symptom) []Finding {
 	covers := above(shares, math.Min(dependShare, share)/2)
 	query := fmt.Sprintf(`sum by (%s) (rate(%s_sum[%s]))`, c.by, c.metric, e.expand("$rate"))
 	return []Finding{{
-		ID: c.metric + "/" + sp.name, Component: c.component, Resource: sp.name, class: dependency, strength: share, values: shares, covers: covers,
+		ID: c.metric + "/" + sp.name, Component: c.component, Resource: sp.name, class: dependency, strength: math.Min(share, 1), values: shares, covers: covers, reach: e.reach(sp),
+		slows:     e.slows(sp),
 		Symptom:   fmt.Sprintf("calls of %s took %s on average, %s at the 99th percentile, and %s of the requests' time", sp.name, seconds(sp.all.Mean()), seconds(tail), percent(share)),
 		RootCause: fmt.Sprintf("%s latency: its calls take %s on average, the slowest of a hundred more than %s", c.component, seconds(sp.all.Mean()), seconds(tail)),
 		Recommendations: []string{fmt.Sprintf("Time out calls of %s: at %s, its 99th percentile, one call in a hundred is given up", sp.name, seconds(tail)),
@@ -72,6 +78,35 @@ func (e *exam) dependency(c call, sp spend, slow []Symptom) []Finding {
 		Evidence: []Evidence{e.evidence(query, shares, covers, percent(share)+" of the requests' time", "below "+percent(dependShare)+" of the requests' time")},
 		improve:  []Improvement{e.timeout(c, sp), withoutWait(fmt.Sprintf("Cache a quarter of the answers of %s", sp.name), "a quarter of its calls", share/4, mediumTerm)},
 	}}
+}
+
+// awaited tells whether requests wait for calls that together take longer than
+// the requests do: those of a request that calls several at once move with it,
+// those that are made on the side don't.
+func (e *exam) awaited(sp spend) bool {
+	calls, requests := make([]float64, e.grid.N), make([]float64, e.grid.N)
+	for i := range calls {
+		calls[i], requests[i] = sp.seconds[i]/sp.counts[i], e.seconds[i]/e.requests[i]
+	}
+	return stats.PartialRankCorrelation(calls[e.from:e.to], requests[e.from:e.to], e.requests[e.from:e.to]) >= movesWith
+}
+
+// reach is the number of calls for each request: at most that share of the requests made one.
+func (e *exam) reach(sp spend) float64 {
+	calls, requests := 0.0, 0.0
+	for i := e.from; i < e.to; i++ {
+		calls, requests = calls+sp.counts[i], requests+e.requests[i]
+	}
+	return calls / requests
+}
+
+// slows tells what share of the requests calls of one kind take beyond a limit,
+// each by itself.
+func (e *exam) slows(sp spend) func(limit float64) float64 {
+	return func(limit float64) float64 {
+		within, _ := sp.all.FractionBelow(limit)
+		return e.reach(sp) * (1 - within)
+	}
 }
 
 // merged puts dependencies of one component into one finding: the largest, with the evidence of all.
@@ -94,7 +129,10 @@ func merged(found []Finding) (out []Finding) {
 		a.Symptom += "; " + b.Symptom
 		a.Resource += ", " + b.Resource
 		a.Evidence = append(a.Evidence, b.Evidence...)
-		a.strength += b.strength
+		a.strength = math.Min(a.strength+b.strength, 1)
+		a.reach += b.reach
+		one, other := a.slows, b.slows
+		a.slows = func(limit float64) float64 { return one(limit) + other(limit) }
 		a.covers = either(a.covers, b.covers)
 		a.improve = append(a.improve, b.improve[0])
 		out[i] = a

@@ -74,9 +74,9 @@ func (e *exam) moreOf(s signal, l line) Improvement {
 
 // largerPool estimates by how much a larger pool moves the load at which its peaks reach the limit.
 func (e *exam) largerPool(s signal, l line) Improvement {
-	i := Improvement{Horizon: quickWin, Action: fmt.Sprintf("Raise the limit of %s from %s to %s", s.resource, quantity(s.limit, s.unit), quantity(math.Round(raised*s.limit), s.unit))}
-	if x, peak := e.rate(), e.peak(l.values); x > 0 && peak > 0 && !math.IsNaN(s.limit) {
-		i.Estimate = fmt.Sprintf("the saturation point moves from %.0f to %.0f req/s", x*s.limit/peak, x*math.Round(raised*s.limit)/peak)
+	i := Improvement{Horizon: quickWin, Action: fmt.Sprintf("Raise the limit of %s from %s to %s", s.resource, quantity(s.limitOf(l), s.unit), quantity(math.Round(raised*s.limitOf(l)), s.unit))}
+	if x, peak := e.rate(), e.peak(l.values); x > 0 && peak > 0 && !math.IsNaN(s.limitOf(l)) {
+		i.Estimate = fmt.Sprintf("the saturation point moves from %.0f to %.0f req/s", x*s.limitOf(l)/peak, x*math.Round(raised*s.limitOf(l))/peak)
 		i.Formula = "X·limit/peak in use: peaks grow with the load (Little's law)"
 	}
 	return i
@@ -112,16 +112,16 @@ func (e *exam) timeout(c call, sp spend) Improvement {
 }
 
 // shorterLife says how long memory lasts at the pace of the run.
-func shorterLife(s signal, first, last, slope float64) Improvement {
-	left := (s.limit - last) / slope
+func shorterLife(s signal, limit, first, last, slope float64) Improvement {
+	left := (limit - last) / slope
 	return Improvement{Horizon: quickWin, Action: fmt.Sprintf("Give what %s stores a shorter life (TTL)", s.component),
 		Estimate: fmt.Sprintf("at half the pace the limit is reached in %s instead of %s; nothing kept beyond the test's length would save %s", seconds(2*left), seconds(left), percent((last-first)/last)),
 		Formula:  "(limit − used)/slope (Theil–Sen)"}
 }
 
 // evenOut estimates what an even spread of the load would bring.
-func evenOut(s signal, hottest, mean float64) Improvement {
+func evenOut(s signal, limit, hottest, mean float64) Improvement {
 	return Improvement{Horizon: quickWin, Action: fmt.Sprintf("Spread the load of %s evenly (least connections, or weights)", s.component),
-		Estimate: fmt.Sprintf("the hottest goes from %s to %s, and carries %s more before it is full", percent(hottest/s.limit), percent(mean/s.limit), percent(hottest/mean-1)),
+		Estimate: fmt.Sprintf("the hottest goes from %s to %s, and carries %s more before it is full", percent(hottest/limit), percent(mean/limit), percent(hottest/mean-1)),
 		Formula:  "hottest U / mean U − 1"}
 }

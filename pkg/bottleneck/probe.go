@@ -41,19 +41,23 @@ var probedMetrics = []string{
 
 // The thresholds of METHODS 6.
 const (
-	fullShare      = .90 // of a limit: used up
-	mostOfTheTime  = .80 // of the window, for a resource to be saturated
-	poolTime       = .50 // of the samples with all connections out, for a pool to be exhausted
-	waitShare      = .10 // of the time of requests that waits for a pool or a lock take
-	gcShare        = .10 // of the processor time used
-	gcOfLimit      = .05 // of the cores there are: below, a collector's share is that of nearly nothing
-	throttleShare  = .10 // of the periods
-	dependShare    = .20 // of the time of requests
-	errorShare     = .01 // of the requests, for errors to count without an objective that misses them
-	growthShare    = .05 // of the first value
+	fullShare      = .90  // of a limit: used up
+	mostOfTheTime  = .80  // of the window, for a resource to be saturated
+	poolTime       = .50  // of the samples with all connections out, for a pool to be exhausted
+	waitShare      = .10  // of the time of requests that waits for a pool or a lock take
+	gcShare        = .10  // of the processor time used
+	gcOfLimit      = .05  // of the cores there are: below, a collector's share is that of nearly nothing
+	throttleShare  = .10  // of the periods
+	dependShare    = .20  // of the time of requests
+	besideShare    = 1.05 // of the time of requests: more is taken by calls that overlap, or that nobody waits for
+	movesWith      = .30  // rank correlation given the load, for calls that overlap to be waited for
+	leastIntervals = 8    // for a trend
+	leastCoverage  = .90  // of the scored window by scrapes
+	growthShare    = .05  // of the first value
 	growthP        = .01
-	unevenRatio    = 1.25 // hottest over mean
-	unevenShare    = .50  // of its limit that the hottest uses, for it to matter
+	keptPace       = 2. / 3 // of the first half's growth that the second keeps, for it not to level off
+	unevenRatio    = 1.25   // hottest over mean
+	unevenShare    = .50    // of its limit that the hottest uses, for it to matter
 	flatElasticity = .2
 )
 
@@ -82,9 +86,9 @@ func failing(_ context.Context, e *exam) (found []Finding, _ error) {
 		f := Finding{
 			ID: s.ID, Component: "Service", Resource: "Errors", class: ownErrors, covers: s.Breached, strength: time,
 			Symptom:         fmt.Sprintf("%s was %s; it missed its bound in %s of the intervals", s.Title, s.Missed, percent(time)),
-			RootCause:       "the service fails requests by itself, where no resource was saturated",
+			RootCause:       "requests fail in the service itself; a saturated resource that explains it would stand before this finding",
 			Recommendations: []string{"Look at the service's log at the time given", "See which endpoint and status the errors have"},
-			Evidence:        []Evidence{{Query: s.ID, Shows: s.Missed, Threshold: "the objective's own bound", Onset: at, Peak: math.NaN(), Overlap: 1}},
+			Evidence:        []Evidence{{Query: s.Query, Shows: s.Missed, Threshold: "the objective's own bound", Onset: at, Peak: math.NaN(), Overlap: 1}},
 		}
 		found = append(found, f)
 		break // one for all objectives on errors

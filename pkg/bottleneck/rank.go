@@ -33,22 +33,32 @@ func (e *exam) overlap(covers []bool, s Symptom) float64 {
 	return both / missed
 }
 
-// concerns tells whether a finding of a class can be the cause of a symptom.
-func (c class) concerns(k Kind) bool {
-	switch c {
+// concerns tells whether a finding can be the cause of a symptom: errors don't
+// make answers slow, nor slow answers errors. A dependency makes a quantile miss
+// its bound where its slow calls alone are enough for that, or where without the
+// requests that call it too few slow ones would be left.
+func (e *exam) concerns(f Finding, s Symptom) bool {
+	switch f.class {
 	case ownErrors:
-		return k == Errors
+		return s.Kind == Errors
 	case dependency:
-		return k != Errors
+		enough := 1 - s.Quantile // of the requests beyond the limit
+		return s.Kind != Errors && (s.Quantile == 0 || f.slows(s.Limit) > enough || !(e.beyond(s.Limit)-f.reach > enough))
 	}
 	return true
+}
+
+// beyond is the share of the scored window's requests that took longer; NaN when not known.
+func (e *exam) beyond(limit float64) float64 {
+	below, _ := e.times.FractionBelow(limit)
+	return 1 - below
 }
 
 // judge sets a finding's severity, and says what it had to do with what was missed.
 func (e *exam) judge(f Finding) Finding {
 	most, of := math.NaN(), Symptom{}
 	for _, s := range e.Symptoms {
-		if !f.class.concerns(s.Kind) {
+		if !e.concerns(f, s) {
 			continue
 		}
 		o := e.overlap(f.covers, s)
@@ -105,7 +115,7 @@ const latest = 5
 // late tells whether a finding began too long after what was missed to be its cause.
 func (e *exam) late(f Finding) bool {
 	for _, s := range e.Symptoms {
-		if began, missed := e.onsetAt(f.covers), e.onsetAt(s.Breached); f.class.concerns(s.Kind) && missed >= 0 && began > missed+latest {
+		if began, missed := e.onsetAt(f.covers), e.onsetAt(s.Breached); e.concerns(f, s) && missed >= 0 && began > missed+latest {
 			return true
 		}
 	}
@@ -137,6 +147,22 @@ func (e *exam) rank(found []Finding) []Finding {
 			cmp.Compare(e.weight(b), e.weight(a)),
 		)
 	})
+	return causesFirst(found)
+}
+
+// causesFirst puts a finding that explains another one before it, and makes it as
+// severe: what uses a resource up matters as much as that it is used up.
+func causesFirst(found []Finding) []Finding {
+	for i := 0; i < len(found); i++ {
+		first := slices.IndexFunc(found[:i], func(f Finding) bool { return slices.Contains(found[i].causes, f.ID) })
+		if first >= 0 {
+			cause := found[i]
+			if effect := found[first]; effect.Severity > cause.Severity {
+				cause.Severity, cause.Impact = effect.Severity, effect.Impact
+			}
+			found = slices.Insert(slices.Delete(found, i, i+1), first, cause)
+		}
+	}
 	return found
 }
 

@@ -26,7 +26,7 @@ func utilization(_ context.Context, e *exam) (found []Finding, _ error) {
 		time := e.timeAbove(full)
 		f := Finding{
 			ID: s.id, Component: s.component, Resource: s.resource, strength: time, values: s.share(worst), covers: full,
-			Symptom:   fmt.Sprintf("%s of %s peaked at %s of its limit of %s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), quantity(s.limit, s.unit), percent(fullShare), percent(time)),
+			Symptom:   fmt.Sprintf("%s of %s peaked at %s of its limit of %s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), quantity(s.limitOf(worst), s.unit), percent(fullShare), percent(time)),
 			RootCause: "the load needs more of it than there is; waiting grows as 1/(1 − utilization)",
 			Evidence:  []Evidence{e.evidence(s.query, s.share(worst), full, fmt.Sprintf("%d of %d above %s", len(hot), len(s.lines), percent(fullShare)), "below "+percent(fullShare)+" of the limit")},
 		}
@@ -42,14 +42,16 @@ func utilization(_ context.Context, e *exam) (found []Finding, _ error) {
 
 // exhaustion finds pools whose connections were all handed out.
 func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
-	wait, err := e.waits(ctx, poolWaits)
-	if err != nil {
-		return nil, err
-	}
 	for _, s := range e.signals {
-		hot := e.hot(s, fullShare)
-		waited := s.component == "Database" && s.id != "postgres-connections" && wait.share >= waitShare
-		if s.kind != pool || len(s.lines) == 0 || len(hot) == 0 && !waited {
+		if s.kind != pool || len(s.lines) == 0 {
+			continue
+		}
+		wait, err := e.waits(ctx, s.waits)
+		if err != nil {
+			return nil, err
+		}
+		waited := wait.share >= waitShare
+		if len(e.hot(s, fullShare)) == 0 && !waited {
 			continue
 		}
 		l, _ := e.hottest(s)
@@ -61,9 +63,9 @@ func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
 		out := e.timeAbove(above(share, 1))
 		f := Finding{
 			ID: s.id, Component: s.component, Resource: s.resource, strength: math.Max(out, wait.share), values: share, covers: full,
-			Symptom:   fmt.Sprintf("%s of %s reached %s of %s (%s)", s.resource, named(s, l), quantity(e.peak(l.values), s.unit), quantity(s.limit, s.unit), percent(e.peak(share))),
+			Symptom:   fmt.Sprintf("%s of %s reached %s of %s (%s)", s.resource, named(s, l), quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit), percent(e.peak(share))),
 			RootCause: fmt.Sprintf("bursts need more connections at once than the pool has: all were handed out in %s of the samples", percent(out)),
-			Evidence:  []Evidence{e.evidence(s.query, share, full, fmt.Sprintf("peak %s of %s", quantity(e.peak(l.values), s.unit), quantity(s.limit, s.unit)), "below "+percent(fullShare)+" of the limit")},
+			Evidence:  []Evidence{e.evidence(s.query, share, full, fmt.Sprintf("peak %s of %s", quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit)), "below "+percent(fullShare)+" of the limit")},
 		}
 		if wait.share > 0 {
 			f.Symptom += fmt.Sprintf("; waits for a connection took %s of the requests' time", percent(wait.share))
@@ -73,7 +75,7 @@ func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
 			f.Severity = Medium
 			f.RootCause = fmt.Sprintf("the pool is too small for the load: all connections were handed out in %s of the samples", percent(out))
 		}
-		f.Recommendations = []string{fmt.Sprintf("Raise the limit of %s, as far as the database allows", quantity(s.limit, s.unit)), "Hold connections for less time: look at the slowest queries, and don't hold one while waiting for something else"}
+		f.Recommendations = []string{fmt.Sprintf("Raise the limit of %s, as far as the database allows", quantity(s.limitOf(l), s.unit)), "Hold connections for less time: look at the slowest queries, and don't hold one while waiting for something else"}
 		f.improve = []Improvement{e.largerPool(s, l)}
 		found = append(found, f)
 	}
@@ -96,47 +98,45 @@ type wait struct {
 	evidence Evidence
 }
 
-// poolWaits and lockWaits are where time spent waiting is counted: a histogram or a counter of seconds.
-var (
-	poolWaits = []string{"db_pool_wait_seconds", "hikaricp_connections_acquire_seconds", "go_sql_wait_duration_seconds_total"}
-	lockWaits = []string{"go_sync_mutex_wait_total_seconds_total"}
-)
+// lockWaits is where the time spent waiting for locks is counted.
+const lockWaits = "go_sync_mutex_wait_total_seconds_total"
 
-func (e *exam) waits(ctx context.Context, metrics []string) (wait, error) {
-	for _, metric := range metrics {
-		var seconds []float64
-		query := ""
-		switch {
-		case e.present[metric] && strings.HasSuffix(metric, "_total"):
-			query = fmt.Sprintf("%s{%s}", metric, ours)
-			lines, err := e.counter(ctx, query, "")
-			if err != nil {
-				return wait{}, err
-			}
-			if len(lines) > 0 {
-				seconds = lines[0].values
-			}
-			query = fmt.Sprintf("sum (rate(%s[%s]))", query, e.expand("$rate"))
-		case e.present[metric] || e.present[metric+"_sum"]:
-			spent, err := e.spent(ctx, metric+"{"+ours+"}", "")
-			if err != nil {
-				return wait{}, err
-			}
-			if len(spent) > 0 {
-				seconds = spent[0].seconds
-			}
-			query = fmt.Sprintf("sum (rate(%s_sum[%s]))", metric, e.expand("$rate"))
+// waits measures the time spent waiting that a metric counts: a histogram or a counter of seconds.
+func (e *exam) waits(ctx context.Context, metric string) (wait, error) {
+	var seconds []float64
+	query := ""
+	switch {
+	case e.seconds == nil || metric == "":
+	case e.present[metric] && strings.HasSuffix(metric, "_total"):
+		query = fmt.Sprintf("%s{%s}", metric, ours)
+		lines, err := e.counter(ctx, query, "")
+		if err != nil {
+			return wait{}, err
 		}
-		if seconds != nil && e.seconds != nil {
-			return e.waited(query, seconds), nil
+		if len(lines) > 0 {
+			seconds = lines[0].values
 		}
+		query = fmt.Sprintf("sum (rate(%s[%s]))", query, e.expand("$rate"))
+	case e.present[metric] || e.present[metric+"_sum"]:
+		spent, err := e.spent(ctx, metric+"{"+ours+"}", "")
+		if err != nil {
+			return wait{}, err
+		}
+		if len(spent) > 0 {
+			seconds = spent[0].seconds
+		}
+		query = fmt.Sprintf("sum (rate(%s_sum[%s]))", metric, e.expand("$rate"))
 	}
-	return wait{}, nil
+	if seconds == nil {
+		return wait{}, nil
+	}
+	return e.waited(query, seconds), nil
 }
 
 func (e *exam) waited(query string, seconds []float64) wait {
 	shares := e.shares(seconds)
-	w := wait{share: e.timeShare(seconds), shares: shares, covers: above(shares, waitShare)}
+	// A wait is counted when it ends, its request later: while a queue grows there are more of the first.
+	w := wait{share: math.Min(e.timeShare(seconds), 1), shares: shares, covers: above(shares, waitShare)}
 	w.evidence = e.evidence(query, shares, w.covers, fmt.Sprintf("%s of the time of all requests", percent(w.share)), "below "+percent(waitShare)+" of the requests' time")
 	return w
 }
@@ -160,12 +160,12 @@ func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
 	}
 	for _, l := range lines {
 		share := stats.Mean(e.scored(l.values))
-		if !(share >= gcShare) || e.usedOfCPU(l.name)*share < gcOfLimit {
+		if !(share >= gcShare) || e.usedOfCPU(l)*share < gcOfLimit {
 			continue
 		}
 		covers := above(l.values, gcShare)
 		found = append(found, Finding{
-			ID: "collector", Component: "Process " + l.name, Resource: "Garbage collector", values: l.values, covers: covers, strength: 1 + share, // before the processor that it uses up
+			ID: "collector", Component: "Process " + l.name, Resource: "Garbage collector", values: l.values, covers: covers, strength: share, causes: e.processorsOf(l),
 			Symptom:         fmt.Sprintf("the garbage collector took %s %s", percent(share), of),
 			RootCause:       "requests make more short-lived objects than the collector can clear on the side",
 			Recommendations: []string{"Find where objects are made (an allocation profile), and use them again", "Give the collector more memory to work with (GOGC or GOMEMLIMIT, -Xmx)"},
@@ -177,15 +177,28 @@ func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
 }
 
 // usedOfCPU is the share of its limit that a process used of the processor; 1 when not known.
-func (e *exam) usedOfCPU(name string) float64 {
+func (e *exam) usedOfCPU(process line) float64 {
 	for _, s := range e.signals {
 		for _, l := range s.lines {
-			if share := stats.Mean(e.scored(s.share(l))); s.kind == cpu && l.name == name && !math.IsNaN(share) {
+			if share := stats.Mean(e.scored(s.share(l))); s.kind == cpu && l.isOf(process) && !math.IsNaN(share) {
 				return share
 			}
 		}
 	}
 	return 1
+}
+
+// processorsOf are the findings about the processor that a process uses.
+func (e *exam) processorsOf(process line) (ids []string) {
+	for _, s := range e.signals {
+		for _, l := range s.lines {
+			if s.kind == cpu && l.isOf(process) {
+				ids = append(ids, "utilization/"+s.id, "imbalance/"+s.id)
+				break
+			}
+		}
+	}
+	return ids
 }
 
 // contention finds requests that wait for each other.
@@ -238,12 +251,12 @@ func queueing(_ context.Context, e *exam) ([]Finding, error) {
 	}
 	times, inFlight, rate := e.inFlight()
 	n := len(inFlight)
-	if n < 8 {
+	if n < leastIntervals {
 		return nil, nil
 	}
 	queue := stats.MannKendall(inFlight, 0)
 	slope := stats.TheilSen(times, inFlight, .95)
-	grew := slope.At(times[n-1]) / math.Max(slope.At(times[0]), 1e-9)
+	grew := slope.At(times[n-1]) / math.Max(slope.At(times[0]), 1) // fewer than one at a time are no queue
 	ratesLine := stats.TheilSen(times, rate, .95)
 	more := ratesLine.At(times[n-1]) / math.Max(ratesLine.At(times[0]), 1e-9)
 	if elasticity := math.Log(more) / math.Log(grew); !(queue.P < growthP && queue.S > 0 && grew > 1.5 && elasticity < flatElasticity) {
@@ -251,7 +264,7 @@ func queueing(_ context.Context, e *exam) ([]Finding, error) {
 	}
 	return []Finding{{
 		ID: "requests", Component: "Service", Resource: "Requests in flight", class: piling, covers: e.always(), strength: 1,
-		Symptom:         fmt.Sprintf("requests in flight grew from %.1f to %.1f while throughput went from %.0f to %.0f req/s", slope.At(times[0]), slope.At(times[n-1]), ratesLine.At(times[0]), ratesLine.At(times[n-1])),
+		Symptom:         fmt.Sprintf("requests in flight grew from %.1f to %.1f while throughput went from %.0f to %.0f req/s", math.Max(slope.At(times[0]), 0), slope.At(times[n-1]), ratesLine.At(times[0]), ratesLine.At(times[n-1])),
 		RootCause:       "something is saturated: more work in the service does not make more answers",
 		Recommendations: []string{"Look at the resource that stands beside this one", "Shed or limit load before it queues"},
 		Evidence: []Evidence{{Query: fmt.Sprintf("sum (rate(%s_sum[%s]))", e.expand(e.Requests), e.expand("$rate")), Shows: fmt.Sprintf("%.1f times as many in flight at the end", grew),

@@ -32,6 +32,7 @@ type Source struct {
 	Kind                          kind
 	Needs                         string // the metric that must be there
 	Used, Limit                   string // PromQL; a limit may be missing
+	Waits                         string // metric of the time spent waiting for it; may be missing
 }
 
 // ours is the job of the load generator, which is no part of the service.
@@ -40,22 +41,22 @@ const ours = `job!="loadgen"`
 // Sources are the resources that are found by themselves.
 var Sources = []Source{
 	{"container-cpu", "Containers", "CPU", "cores", cpu, "container_cpu_usage_seconds_total",
-		`sum by (pod) (rate(container_cpu_usage_seconds_total{container!="",pod!=""}[$rate]))`, `min(sum by (pod) (kube_pod_container_resource_limits{resource="cpu"}))`},
+		`sum by (pod) (rate(container_cpu_usage_seconds_total{container!="",pod!=""}[$rate]))`, `sum by (pod) (kube_pod_container_resource_limits{resource="cpu"})`, ""},
 	{"container-memory", "Containers", "Memory", "bytes", memory, "container_memory_working_set_bytes",
-		`sum by (pod) (container_memory_working_set_bytes{container!="",pod!=""})`, `min(sum by (pod) (kube_pod_container_resource_limits{resource="memory"}))`},
-	{"node-cpu", "Node", "CPU", "ratio", cpu, "node_cpu_seconds_total", `1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$rate]))`, "1"},
-	{"node-memory", "Node", "Memory", "ratio", memory, "node_memory_MemAvailable_bytes", `1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes`, "1"},
-	{"node-disk", "Node", "Disk", "ratio", other, "node_disk_io_time_seconds_total", `max by (instance) (rate(node_disk_io_time_seconds_total[$rate]))`, "1"},
+		`sum by (pod) (container_memory_working_set_bytes{container!="",pod!=""})`, `sum by (pod) (kube_pod_container_resource_limits{resource="memory"})`, ""},
+	{"node-cpu", "Node", "CPU", "ratio", cpu, "node_cpu_seconds_total", `1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$rate]))`, "1", ""},
+	{"node-memory", "Node", "Memory", "ratio", memory, "node_memory_MemAvailable_bytes", `1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes`, "1", ""},
+	{"node-disk", "Node", "Disk", "ratio", other, "node_disk_io_time_seconds_total", `max by (instance) (rate(node_disk_io_time_seconds_total[$rate]))`, "1", ""},
 	{"process-cpu", "Process", "CPU", "cores", cpu, "process_cpu_seconds_total",
-		`sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`, `min(go_sched_gomaxprocs_threads{` + ours + `})`},
-	{"process-memory", "Process", "Memory", "bytes", memory, "process_resident_memory_bytes", `max by (job, instance) (process_resident_memory_bytes{` + ours + `})`, ""},
-	{"process-files", "Process", "File descriptors", "ratio", pool, "process_max_fds", `process_open_fds{` + ours + `} / process_max_fds{` + ours + `}`, "1"},
-	{"postgres-connections", "Database", "Connections", "", pool, "pg_stat_activity_count", `sum by (instance) (pg_stat_activity_count)`, `min(pg_settings_max_connections)`},
-	{"redis-memory", "Redis", "Memory", "bytes", memory, "redis_memory_used_bytes", `max by (instance) (redis_memory_used_bytes)`, `min(redis_memory_max_bytes > 0)`},
-	{"redis-clients", "Redis", "Clients", "", pool, "redis_connected_clients", `max by (instance) (redis_connected_clients)`, `min(redis_config_maxclients > 0)`},
-	{"db-pool", "Database", "Connection pool", "", pool, "db_pool_connections_in_use", `sum by (job, instance) (db_pool_connections_in_use)`, `min(db_pool_connections_max)`},
-	{"hikari-pool", "Database", "Connection pool", "", pool, "hikaricp_connections_active", `sum by (instance, pool) (hikaricp_connections_active)`, `min(hikaricp_connections_max)`},
-	{"go-sql-pool", "Database", "Connection pool", "", pool, "go_sql_in_use_connections", `sum by (instance, db_name) (go_sql_in_use_connections)`, `min(go_sql_max_open_connections > 0)`},
+		`sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`, `go_sched_gomaxprocs_threads{` + ours + `}`, ""},
+	{"process-memory", "Process", "Memory", "bytes", memory, "process_resident_memory_bytes", `max by (job, instance) (process_resident_memory_bytes{` + ours + `})`, "", ""},
+	{"process-files", "Process", "File descriptors", "ratio", pool, "process_max_fds", `process_open_fds{` + ours + `} / process_max_fds{` + ours + `}`, "1", ""},
+	{"postgres-connections", "Database", "Connections", "", pool, "pg_stat_activity_count", `sum by (instance) (pg_stat_activity_count)`, `max by (instance) (pg_settings_max_connections)`, ""},
+	{"redis-memory", "Redis", "Memory", "bytes", memory, "redis_memory_used_bytes", `max by (instance) (redis_memory_used_bytes)`, `redis_memory_max_bytes`, ""},
+	{"redis-clients", "Redis", "Clients", "", pool, "redis_connected_clients", `max by (instance) (redis_connected_clients)`, `redis_config_maxclients`, ""},
+	{"db-pool", "Database", "Connection pool", "", pool, "db_pool_connections_in_use", `sum by (job, instance) (db_pool_connections_in_use)`, `sum by (job, instance) (db_pool_connections_max)`, "db_pool_wait_seconds"},
+	{"hikari-pool", "Database", "Connection pool", "", pool, "hikaricp_connections_active", `sum by (instance, pool) (hikaricp_connections_active)`, `sum by (instance, pool) (hikaricp_connections_max)`, "hikaricp_connections_acquire_seconds"},
+	{"go-sql-pool", "Database", "Connection pool", "", pool, "go_sql_in_use_connections", `sum by (instance, db_name) (go_sql_in_use_connections)`, `sum by (instance, db_name) (go_sql_max_open_connections)`, "go_sql_wait_duration_seconds_total"},
 }
 
 // kindOf tells what a resource of the SLA is made of, by what it is called and asks.
@@ -79,23 +80,45 @@ func kindOf(r Resource) kind {
 type signal struct {
 	id, component, resource, unit, query string
 	kind                                 kind
-	limit                                float64 // NaN when not known
+	waits                                string  // metric of the time spent waiting for it; "" when not known
+	limit                                float64 // of every line that has none of its own; NaN when not known
 	lines                                []line
 }
 
 // A line is one series of a signal: a value for each interval, NaN where there is none.
 type line struct {
 	name   string
+	labels labels.Labels
+	limit  float64 // 0 when it is the signal's
 	values []float64
 }
 
 // share is what a line used of the limit, interval by interval; NaN without a limit.
 func (s signal) share(l line) []float64 {
+	limit := s.limitOf(l)
 	out := make([]float64, len(l.values))
 	for i, v := range l.values {
-		out[i] = v / s.limit
+		out[i] = v / limit
 	}
 	return out
+}
+
+// limitOf is the limit of a line.
+func (s signal) limitOf(l line) float64 {
+	if l.limit > 0 {
+		return l.limit
+	}
+	return s.limit
+}
+
+// isOf tells whether a line is about the same thing as another one that has more
+// labels: the processor of a process, and the share of it that its collector took.
+func (l line) isOf(of line) bool {
+	same := true
+	l.labels.Range(func(x labels.Label) {
+		same = same && (x.Name == model.MetricNameLabel || of.labels.Get(x.Name) == x.Value)
+	})
+	return same
 }
 
 // An exam is a run under examination.
@@ -108,6 +131,8 @@ type exam struct {
 	signals  []signal
 	// Of all requests together, interval by interval; nil when not known.
 	requests, seconds []float64
+	times             promql.Distribution // of the scored window
+	coverage          float64             // by scrapes, of the scored window, in [0, 1]
 }
 
 func newExam(ctx context.Context, m *promql.Meter, s Scope) (*exam, error) {
@@ -121,7 +146,11 @@ func newExam(ctx context.Context, m *promql.Meter, s Scope) (*exam, error) {
 		}
 	}
 	for _, r := range s.Resources {
-		e.signals = append(e.signals, signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), r.Limit, e.lines(r.Series)})
+		limit := r.Limit
+		if !(limit > 0) || math.IsInf(limit, 1) {
+			limit = math.NaN()
+		}
+		e.signals = append(e.signals, signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), waitsOf(r), limit, e.lines(r.Series)})
 	}
 	return e, nil
 }
@@ -164,8 +193,22 @@ func (e *exam) timeRequests(ctx context.Context) error {
 	if err != nil || len(spent) == 0 {
 		return err
 	}
-	e.requests, e.seconds = spent[0].counts, spent[0].seconds
-	return nil
+	e.requests, e.seconds, e.times = spent[0].counts, spent[0].seconds, spent[0].all
+	return e.cover(ctx)
+}
+
+// cover finds the share of the scored window that scrapes of the service cover.
+func (e *exam) cover(ctx context.Context) error {
+	sel, err := promql.ParseSelector(e.Requests, e.Vars)
+	if err != nil {
+		return err
+	}
+	c, err := e.meter.Coverage(ctx, sel, e.Window)
+	if err == nil && len(c.Targets) == 0 {
+		c, err = e.meter.Coverage(ctx, sel.Named(sel.Metric+"_bucket"), e.Window)
+	}
+	e.coverage = c.Ratio
+	return err
 }
 
 // A spend is what calls of one kind took, interval by interval.
@@ -210,12 +253,12 @@ func (e *exam) measureSources(ctx context.Context) error {
 		if !e.present[s.Needs] || named {
 			continue
 		}
-		limit, err := e.limit(ctx, s.Limit)
-		if err != nil {
+		sig := signal{s.ID, s.Component, s.Resource, s.Unit, e.expand(s.Used), s.Kind, s.Waits, math.NaN(), nil}
+		var err error
+		if sig.lines, err = e.measure(ctx, sig.query); err != nil {
 			return err
 		}
-		sig := signal{s.ID, s.Component, s.Resource, s.Unit, e.expand(s.Used), s.Kind, limit, nil}
-		if sig.lines, err = e.measure(ctx, sig.query); err != nil {
+		if err := e.limit(ctx, &sig, s.Limit); err != nil {
 			return err
 		}
 		e.signals = append(e.signals, sig)
@@ -223,18 +266,39 @@ func (e *exam) measureSources(ctx context.Context) error {
 	return nil
 }
 
-func (e *exam) limit(ctx context.Context, expr string) (float64, error) {
+// waitsOf is the metric of the time spent waiting for a resource of the SLA: that
+// of the source whose metric its query asks for.
+func waitsOf(r Resource) string {
+	for _, s := range Sources {
+		if s.Waits != "" && strings.Contains(r.Query, s.Needs) {
+			return s.Waits
+		}
+	}
+	return ""
+}
+
+// limit gives each line of a signal its limit: that of the series with the same
+// labels, else the least there is.
+func (e *exam) limit(ctx context.Context, sig *signal, expr string) error {
 	if expr == "" {
-		return math.NaN(), nil
+		return nil
 	}
-	res, err := e.meter.Query(ctx, expr, e.Window.End)
-	if err != nil || len(res.Series) == 0 {
-		return math.NaN(), err
+	res, err := e.meter.Query(ctx, e.expand(expr), e.Window.End)
+	for _, s := range res.Series {
+		v := s.Points[0].Value
+		if !(v > 0) || math.IsInf(v, 0) {
+			continue // 0 and infinite are how exporters say that there is none
+		}
+		if !(v >= sig.limit) {
+			sig.limit = v
+		}
+		for i, l := range sig.lines {
+			if l.labels.Len() > 0 && l.isOf(line{labels: s.Labels}) {
+				sig.lines[i].limit = v
+			}
+		}
 	}
-	if v := res.Series[0].Points[0].Value; v > 0 && !math.IsInf(v, 0) {
-		return v, nil
-	}
-	return math.NaN(), nil // 0 and infinite are how exporters say that there is none
+	return err
 }
 
 // measure evaluates an expression at the end of every interval.
@@ -246,7 +310,7 @@ func (e *exam) measure(ctx context.Context, query string) ([]line, error) {
 func (e *exam) lines(series []promql.Series) []line {
 	var lines []line
 	for _, s := range series {
-		l := line{name: seriesName(s.Labels), values: make([]float64, e.grid.N)}
+		l := line{name: seriesName(s.Labels), labels: s.Labels, values: make([]float64, e.grid.N)}
 		for i := range l.values {
 			l.values[i] = math.NaN()
 		}
@@ -285,7 +349,7 @@ func (e *exam) counter(ctx context.Context, selector, by string) ([]line, error)
 	var lines []line
 	for _, g := range inc.Groups {
 		if len(g.Values) == e.grid.N {
-			lines = append(lines, line{g.Labels.Get(by), g.Values})
+			lines = append(lines, line{name: g.Labels.Get(by), labels: g.Labels, values: g.Values})
 		}
 	}
 	return lines, err

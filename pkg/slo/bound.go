@@ -124,8 +124,8 @@ func (b Bound) resolve(baseline float64) (Bound, bool) {
 	return b, true
 }
 
-// holds tells whether a value keeps the bound.
-func (b Bound) holds(v float64) bool {
+// Holds tells whether a value keeps the bound, which must not be relative.
+func (b Bound) Holds(v float64) bool {
 	switch b.op {
 	case "<":
 		return v < b.low
@@ -143,7 +143,7 @@ func (b Bound) holds(v float64) bool {
 
 // Keeps reports whether a value keeps the bound; one that is relative to a
 // baseline is not known here, and is kept.
-func (b Bound) Keeps(v float64) bool { return b.relative || b.holds(v) }
+func (b Bound) Keeps(v float64) bool { return b.relative || b.Holds(v) }
 
 // within tells whether a limit of the bound lies inside an interval.
 func (b Bound) within(low, high float64) bool {

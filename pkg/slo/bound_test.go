@@ -91,12 +91,12 @@ func TestBoundHolds(t *testing.T) {
 		t.Run(c.bound, func(t *testing.T) {
 			b := bound(t, c.bound)
 			for _, v := range c.holds {
-				if !b.holds(v) {
+				if !b.Holds(v) {
 					t.Errorf("got %v broken by %v, want it kept", c.bound, v)
 				}
 			}
 			for _, v := range append(c.breaks, math.NaN()) {
-				if b.holds(v) {
+				if b.Holds(v) {
 					t.Errorf("got %v kept by %v, want it broken", c.bound, v)
 				}
 			}

@@ -13,6 +13,7 @@ func (ms measurer) judge(r Result) Result {
 	o := r.Objective
 	r.Judged = o.Must != nil || o.Should != nil
 	r.Verdict, r.Marginal, r.Reason = ms.verdict(r, o.Must, o.Should)
+	r.Missed = ms.missed(r)
 	if o.Target != nil {
 		r.TargetJudged = true
 		r.TargetVerdict, _, _ = ms.verdict(r, o.Target, nil)
@@ -62,7 +63,17 @@ func keeps(r Result, b Bound) bool {
 			return share >= r.Objective.Quantile.Q
 		}
 	}
-	return b.holds(r.Value)
+	return b.Holds(r.Value)
+}
+
+// missed is the bound that a failed or warned result did not keep.
+func (ms measurer) missed(r Result) *Bound {
+	bound := map[Verdict]*Bound{Fail: r.Objective.Must, Warn: r.Objective.Should}[r.Verdict]
+	if bound == nil {
+		return nil
+	}
+	abs, _ := bound.resolve(ms.baseline(r.Objective.ID))
+	return &abs
 }
 
 func (ms measurer) baseline(id string) float64 {

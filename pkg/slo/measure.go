@@ -70,10 +70,12 @@ type Result struct {
 	// independent ones would, at least 1; 0 for others.
 	Dispersion float64
 	Samples    []float64 // the value's events interval by interval
+	Intervals  []float64 // its value in each interval of the run's grid; nil when it has none there
 	Coverage   float64   // in [0, 1]
 	Judged     bool      // it has a bound
 	Verdict    Verdict
-	Marginal   bool // the interval contains the bound
+	Missed     *Bound // that it fails or warns by, made absolute; nil when it does neither
+	Marginal   bool   // the interval contains the bound
 	Reason     string
 	Query      string // PromQL that gives the value on any Prometheus
 	By         []Result
@@ -87,7 +89,7 @@ type Result struct {
 
 // Measure measures and judges everything that holds for the run.
 func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Scores, error) {
-	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: scored(s.Run), targets: &targets{}}
+	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: Scored(s.Run), targets: &targets{}}
 	objectives := slices.DeleteFunc(slices.Clone(a.Objectives), func(o Objective) bool { return !o.When.Matches(s.Run) })
 	scores := Scores{Objectives: make([]Result, len(objectives)), Resources: make([]ResourceResult, len(a.Resources))}
 	g, ctx := errgroup.WithContext(ctx)
@@ -293,6 +295,7 @@ func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, err
 		row.Query = fmt.Sprintf("%s (rate(%s[%s]))", sum(by), ms.text(r.Of), promDuration(ms.whole.Duration()))
 		if over == 0 {
 			row.Value /= ms.whole.Duration().Seconds()
+			row.Intervals = quotients(row.Samples, slices.Repeat([]float64{ms.meter.Scrape().Seconds()}, len(row.Samples)))
 			continue
 		}
 		row.Query = fmt.Sprintf("%s_over_time(%s (rate(%s[%s]))[%s:%s])", r.Reduce, sum(by), ms.text(r.Of), promDuration(over), promDuration(ms.whole.Duration()), promDuration(ms.meter.Scrape()))
@@ -388,6 +391,15 @@ func (ms measurer) unlabelled(ctx context.Context, part string, totals promql.In
 	return fmt.Sprintf("only %.0f %% of the events of %s carry the label %s, so failures can't be told from successes", 100*labelled/max(all, 1), sel.Metric, strings.Join(picks, ", ")), nil
 }
 
+// quotients divides interval by interval; 0/0 is no data.
+func quotients(x, n []float64) []float64 {
+	out := make([]float64, len(x))
+	for i := range x {
+		out[i] = x[i] / n[i]
+	}
+	return out
+}
+
 // ratioRow divides, with a Wilson interval widened by the overdispersion over time.
 func ratioRow(x, n []float64, perInterval bool) Result {
 	row := Result{Value: nan, Low: nan, High: nan, Samples: x}
@@ -404,6 +416,7 @@ func ratioRow(x, n []float64, perInterval bool) Result {
 		row.Value, row.Events = good/busy, busy
 		return row
 	}
+	row.Intervals = quotients(x, n)
 	bad, all := 0.0, 0.0
 	for i := range n {
 		bad, all = bad+x[i], all+n[i]
@@ -438,6 +451,7 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 			row.Samples = append(row.Samples, part.Quantile(q.Q))
 		}
 		row.below = d.FractionBelow
+		row.Intervals = row.Samples
 		row.Query = fmt.Sprintf("histogram_quantile(%v, sum by (%s) (increase(%s[%s])))", q.Q, strings.Join(append(slices.Clone(by), "le"), ", "), sel.Named(sel.Metric+"_bucket"), promDuration(ms.steady.Duration()))
 		if math.IsNaN(row.Value) {
 			row.Reason = "no events in the window"
@@ -486,7 +500,9 @@ func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, 
 		if i < 0 {
 			continue // a count without its sum has no mean
 		}
-		rows = append(rows, ms.meanRow(sel, by, g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage))
+		row := ms.meanRow(sel, by, g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage)
+		row.Intervals = quotients(sums.Groups[i].Values, g.Values)
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

@@ -227,3 +227,33 @@ objectives:
 		}
 	}
 }
+
+func TestMissedBoundsAndIntervals(t *testing.T) {
+	failing := healthy + "http_requests_total{job=\"api\",instance=\"a\",status=\"500\"} 0x60 0+50x90\n"
+	for _, c := range []struct {
+		name, series, objective string
+		change                  func(*Scope)
+		missed                  string  // as written; "" when the bound holds
+		limit                   float64 // of what was missed
+		first, last             float64 // value of the first interval and of the last of the window
+	}{
+		{"a quantile that holds", healthy, `quantile: {q: 0.9, of: 'd_seconds{$api}'}, unit: s, must: "< 500ms"`, nil, "", 0, .3, .3},
+		{"a mean that warns", healthy, `mean: {of: 'd_seconds{$api}'}, unit: s, should: "< 50ms", must: "< 200ms"`, nil, "< 50ms", .05, .1, .1},
+		{"a mean against the baseline", healthy, `mean: {of: 'd_seconds{$api}'}, unit: s, must: "<= baseline * 1.10"`, func(s *Scope) { s.Baseline = map[string]float64{"x": .08} }, "<= baseline * 1.10", .088, .1, .1},
+		{"errors from the middle on", failing, `ratio: {bad: 'http_requests_total{$api,status=~"5.."}', total: 'http_requests_total{$api}'}, unit: ratio, must: "< 1%"`, nil, "< 1%", .01, 0, .5},
+		{"a rate", healthy, `rate: {of: 'http_requests_total{$api}'}, unit: req/s, must: ">= 11"`, nil, ">= 11", 11, 10, 10},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, _ := measure(t, c.series, c.objective, c.change)
+			switch {
+			case c.missed == "" && got.Missed != nil:
+				t.Errorf("got %q missed, want it to hold", got.Missed.Text)
+			case c.missed != "" && (got.Missed == nil || got.Missed.Text != c.missed || math.Abs(got.Missed.Limit()-c.limit) > 1e-9):
+				t.Errorf("got %+v missed, want %q, which is %v", got.Missed, c.missed, c.limit)
+			}
+			if n := len(got.Intervals); n != 121 || math.Abs(got.Intervals[0]-c.first) > 1e-9 || math.Abs(got.Intervals[n-2]-c.last) > 1e-9 {
+				t.Errorf("got intervals %v, want 121 from %v to %v", got.Intervals, c.first, c.last)
+			}
+		})
+	}
+}

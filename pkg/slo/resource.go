@@ -145,7 +145,7 @@ func (ms measurer) judgeResource(res ResourceResult, coverage float64) (Verdict,
 			if math.IsNaN(value) || math.IsInf(value, 0) {
 				return Inconclusive, "its limit is not known"
 			}
-			if !b.bound.holds(value) {
+			if !b.bound.Holds(value) {
 				worsen(b.otherwise)
 			}
 		}

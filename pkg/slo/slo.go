@@ -350,15 +350,11 @@ func (a Agreement) Variables(r run.Run, scrape time.Duration) map[string]string 
 	return variables(a.Vars, r, scrape)
 }
 
-// Scored is the window that quantiles, gauges and resources are measured over:
-// the steady one, or from the first to the last scored stage, or all of the run.
-func Scored(r run.Run) run.Window { return scored(r) }
-
 // variables are what expressions may refer to.
 func variables(vars map[string]string, r run.Run, scrape time.Duration) map[string]string {
 	all := map[string]string{
 		"run": r.ID, "scrape": seconds(scrape), "step": seconds(scrape),
-		"rate": seconds(max(4*scrape, time.Second)), "window": seconds(r.Window.Duration()), "steady": seconds(scored(r).Duration()),
+		"rate": seconds(max(4*scrape, time.Second)), "window": seconds(r.Window.Duration()), "steady": seconds(Scored(r).Duration()),
 	}
 	for name, value := range vars {
 		all[name] = value
@@ -369,7 +365,9 @@ func variables(vars map[string]string, r run.Run, scrape time.Duration) map[stri
 // seconds writes a duration as PromQL does, in milliseconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("%dms", max(d.Milliseconds(), 1)) }
 
-func scored(r run.Run) run.Window {
+// Scored is the window that quantiles, gauges and resources are measured over:
+// the steady one, or from the first to the last scored stage, or all of the run.
+func Scored(r run.Run) run.Window {
 	if !r.Steady.IsZero() {
 		return r.Steady.Intersect(r.Window)
 	}

@@ -1,0 +1,121 @@
+package analysis
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/plumbline/plumbline/pkg/bottleneck"
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/slo"
+)
+
+// Diagnose looks for what held a run back.
+func Diagnose(ctx context.Context, m *promql.Meter, r run.Run, a slo.Agreement, scores slo.Scores) (bottleneck.Diagnosis, error) {
+	return bottleneck.Detect(ctx, m, examined(r, a, scores))
+}
+
+// examined is what the search for bottlenecks needs of a run's scores.
+func examined(r run.Run, a slo.Agreement, scores slo.Scores) bottleneck.Scope {
+	s := bottleneck.Scope{Run: r, Window: slo.Scored(r), Vars: map[string]string{"run": r.ID}, Requests: requestTimes(a)}
+	for name, value := range a.Vars {
+		s.Vars[name] = value
+	}
+	for _, o := range scores.Objectives {
+		s.Symptoms = append(s.Symptoms, symptoms(o)...)
+	}
+	for _, res := range scores.Resources {
+		s.Resources = append(s.Resources, bottleneck.Resource{
+			ID: res.Resource.ID, Component: res.Resource.Component, Resource: res.Resource.Resource, Unit: res.Resource.Unit,
+			Limit: res.Limit, Query: res.Query, Series: res.Series,
+		})
+	}
+	return s
+}
+
+// requestTimes is the histogram of what requests take at the service: that of the
+// first objective on latency that isn't about the client's side, nor about each of
+// several dependencies; "" when there is none.
+func requestTimes(a slo.Agreement) string {
+	for _, o := range a.Objectives {
+		of := ""
+		switch {
+		case o.Quantile != nil:
+			of = o.Quantile.Of
+		case o.Mean != nil:
+			of = o.Mean.Of
+		}
+		if of != "" && o.Unit == "s" && o.By == "" && !strings.HasPrefix(of, "loadgen_") {
+			return of
+		}
+	}
+	return ""
+}
+
+// symptoms are the objective if it was missed, else the rows of its label that were.
+func symptoms(r slo.Result) (all []bottleneck.Symptom) {
+	kind, known := kindOf(r.Objective)
+	if !known {
+		return nil
+	}
+	if r.Missed == nil {
+		for _, row := range r.By {
+			all = append(all, symptoms(row)...)
+		}
+		return all
+	}
+	s := bottleneck.Symptom{
+		ID: r.Objective.ID, Title: r.Objective.Title, Kind: kind, Fails: r.Verdict == slo.Fail, Limit: math.NaN(),
+		Missed: fmt.Sprintf("%s, must be %s", inUnit(r.Value, r.Objective.Unit), r.Missed.Text), Values: r.Intervals,
+		Query: r.Query,
+	}
+	if !s.Fails {
+		s.Missed = fmt.Sprintf("%s, should be %s", inUnit(r.Value, r.Objective.Unit), r.Missed.Text)
+	}
+	if !r.Labels.IsEmpty() {
+		s.Title += " (" + seriesName(r.Labels) + ")"
+	}
+	if kind == bottleneck.Latency {
+		s.Limit = r.Missed.Limit()
+		if q := r.Objective.Quantile; q != nil {
+			s.Quantile = q.Q
+		}
+	}
+	for _, v := range r.Intervals {
+		s.Breached = append(s.Breached, !math.IsNaN(v) && !r.Missed.Holds(v))
+	}
+	return []bottleneck.Symptom{s}
+}
+
+// kindOf tells what an objective is about by what it measures; false for one that
+// is about the load or a resource, such as the number of users.
+func kindOf(o slo.Objective) (bottleneck.Kind, bool) {
+	switch {
+	case o.Unit == "s":
+		return bottleneck.Latency, true
+	case o.Ratio != nil, o.Count != nil && o.Worse == "higher", o.Unit == "ratio":
+		return bottleneck.Errors, true
+	case o.Rate != nil, o.Count != nil, o.Unit == "req/s":
+		return bottleneck.Throughput, true
+	}
+	return 0, false
+}
+
+// inUnit writes a value as the bounds of an SLA do.
+func inUnit(v float64, unit string) string {
+	switch {
+	case unit == "s" && v < 1:
+		return fmt.Sprintf("%.3g ms", 1000*v)
+	case unit == "s":
+		return time.Duration(v * float64(time.Second)).Round(10 * time.Millisecond).String()
+	case unit == "ratio":
+		return fmt.Sprintf("%.3g %%", 100*v)
+	case unit == "":
+		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
+	}
+	return fmt.Sprintf("%.4g %s", v, unit)
+}
