@@ -124,6 +124,7 @@ func (f *provisionFlags) provision(cmd *cobra.Command, a *app) error {
 func (f *provisionFlags) mark(ctx context.Context, a *app, cfg config.Config, client *grafana.Client, id string) (grafana.Step, error) {
 	opts := a.options(cfg) // --prometheus is what Grafana asks; a run has its own source
 	opts.Prometheus, opts.SLA, opts.FallbackBaseline = "", f.sla, cfg.Baseline
+	opts.Dashboard = f.shows(cfg)
 	r, err := a.analyzer().Report(ctx, id, opts)
 	if err != nil {
 		return grafana.Step{}, err

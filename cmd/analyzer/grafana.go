@@ -15,6 +15,7 @@ import (
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/grafana"
 	"github.com/plumbline/plumbline/pkg/report"
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // grafanaFlags say which Grafana is meant and how it is spoken to.
@@ -39,9 +40,12 @@ func (f *grafanaFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.reports, "reports", "", "`URL` under which runs/ID/report.html is served, for links to reports")
 }
 
+// at is the URL of Grafana; "" when there is none.
+func (f *grafanaFlags) at(cfg config.Config) string { return cmp.Or(f.url, cfg.Grafana.URL) }
+
 // dial finds the Grafana that the flags or the configuration name.
 func (f *grafanaFlags) dial(ctx context.Context, cfg config.Config) (*grafana.Client, error) {
-	url := cmp.Or(f.url, cfg.Grafana.URL)
+	url := f.at(cfg)
 	if url == "" {
 		return nil, errors.New("name Grafana with --grafana URL, or as grafana: {url: …} in " + config.DefaultFile)
 	}
@@ -96,12 +100,21 @@ func secret(file, variable string) (promconfig.Secret, error) {
 // annotate marks a reported run, and says where it is shown.
 func (f *grafanaFlags) annotate(client *grafana.Client, r report.Report, dryRun bool) (grafana.Step, error) {
 	step, err := client.Annotate(f.annotation(r), dryRun)
-	step.URL = client.RunURL(runBoard, r.Run.ID, r.Run.Window)
+	step.URL = r.Dashboard
 	return step, err
 }
 
 // runBoard is the dashboard that a run is shown on.
 const runBoard = "plumbline-performance-baseline"
+
+// shows tells where Grafana shows a run; nil when there is no Grafana.
+func (f *grafanaFlags) shows(cfg config.Config) func(run.Run) string {
+	url := f.at(cfg)
+	if url == "" {
+		return nil
+	}
+	return func(r run.Run) string { return grafana.RunURL(url, runBoard, r.ID, r.Window) }
+}
 
 // annotation is what marks a run.
 func (f *grafanaFlags) annotation(r report.Report) grafana.Annotation {

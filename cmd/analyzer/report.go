@@ -80,6 +80,7 @@ func (f *reportFlags) report(cmd *cobra.Command, a *app) error {
 	}
 	opts := a.options(cfg)
 	opts.SLA, opts.Baseline, opts.FallbackBaseline = f.sla, f.baseline, cfg.Baseline
+	opts.Dashboard = f.grafana.shows(cfg)
 	r, err := a.analyzer().Report(cmd.Context(), f.run, opts)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -44,6 +45,8 @@ func numbers(t *testing.T, r report.Report) string {
 	for i := range r.Resources {
 		r.Resources[i].Link = ""
 	}
+	// The order in which a server adds up shows in the last digit of its own sums.
+	r.Charts = slices.DeleteFunc(r.Charts, func(c report.Chart) bool { return c.Section == report.Catalogue })
 	text, err := json.MarshalIndent([]any{r.Verdict, r.Objectives, r.Resources, r.Requests, r.Percentiles, r.Checks, r.Charts}, "", " ")
 	if err != nil {
 		t.Fatal(err)

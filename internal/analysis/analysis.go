@@ -38,6 +38,8 @@ type Options struct {
 	// change point; zero leaves out none.
 	Since time.Time
 
+	Dashboard func(run.Run) string // gives the URL that shows a run in Grafana; nil where there is none
+
 	Preset string // of the catalogue: how the service's series are named; "" for the guide's
 
 	FallbackPrometheus string                       // URL, when the run has no source of its own
@@ -52,8 +54,9 @@ type analyzed struct {
 	meter     *promql.Meter
 	steady    slo.Steadiness
 	scores    slo.Scores
-	url       string              // of a Prometheus, for links
-	preset    string              // of the catalogue
+	url       string // of a Prometheus, for links
+	preset    string // of the catalogue
+	dashboard func(run.Run) string
 	others    []compare.RunValues // that are judged together with it
 
 	calibration *Calibration // of its test; nil when there is none
@@ -113,7 +116,7 @@ func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed
 	if err != nil {
 		return nil, nil, fmt.Errorf("run %s: %w", id, err)
 	}
-	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url, preset: opts.Preset}, closeSource, nil
+	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url, preset: opts.Preset, dashboard: opts.Dashboard}, closeSource, nil
 }
 
 // agreement is what a run is judged by.

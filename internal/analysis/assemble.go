@@ -54,6 +54,12 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	for _, res := range x.scores.Resources {
 		r.Resources = append(r.Resources, x.resource(res))
 	}
+	if x.dashboard != nil {
+		r.Dashboard = x.dashboard(x.run)
+	}
+	if err := x.diagnose(ctx, &r); err != nil {
+		return report.Report{}, err
+	}
 	if err := x.catalogue(ctx, &r); err != nil {
 		return report.Report{}, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/plumbline/plumbline/pkg/bottleneck"
 	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
@@ -31,7 +32,7 @@ func examined(r run.Run, a slo.Agreement, scores slo.Scores) bottleneck.Scope {
 	for _, res := range scores.Resources {
 		s.Resources = append(s.Resources, bottleneck.Resource{
 			ID: res.Resource.ID, Component: res.Resource.Component, Resource: res.Resource.Resource, Unit: res.Resource.Unit,
-			Limit: res.Limit, Query: res.Query, Series: res.Series,
+			Limit: res.Limit, Unlimited: res.Resource.Limit == "", Query: res.Query, Series: res.Series,
 		})
 	}
 	return s
@@ -118,4 +119,45 @@ func inUnit(v float64, unit string) string {
 		return strconv.FormatFloat(math.Round(v), 'f', -1, 64)
 	}
 	return fmt.Sprintf("%.4g %s", v, unit)
+}
+
+// probePages is where the pages of the probes can be read.
+const probePages = "https://github.com/plumbline/plumbline/blob/main/docs/probes/"
+
+// diagnose puts into the report what held the run back, and what to do about it.
+func (x *analyzed) diagnose(ctx context.Context, r *report.Report) error {
+	d, err := Diagnose(ctx, x.meter, x.run, x.agreement, x.scores)
+	if err != nil {
+		return err
+	}
+	r.Undetermined, r.Unexamined = d.Undetermined, d.Gaps
+	for _, f := range d.Findings {
+		r.Findings = append(r.Findings, x.finding(f))
+	}
+	for _, i := range d.Improvements {
+		r.Improvements = append(r.Improvements, report.Improvement{
+			Horizon: string(i.Horizon), Action: i.Action, Estimate: i.Estimate, Formula: i.Formula, Finding: i.Finding,
+		})
+	}
+	return nil
+}
+
+func (x *analyzed) finding(f bottleneck.Finding) report.Finding {
+	out := report.Finding{
+		ID: f.ID, Severity: f.Severity.String(), Component: f.Component, Resource: f.Resource, Symptom: f.Symptom,
+		RootCause: f.RootCause, Impact: f.Impact, Recommendations: f.Recommendations, Page: probePages + f.Probe + ".md",
+	}
+	for _, e := range f.Evidence {
+		out.Evidence = append(out.Evidence, report.Evidence{
+			Text: e.Shows, Query: e.Query, Link: x.link(e.Query), Threshold: e.Threshold,
+			Peak: report.Number(e.Peak), Onset: e.Onset, Overlap: report.Number(e.Overlap),
+		})
+	}
+	if out.Recommendations == nil {
+		out.Recommendations = []string{}
+	}
+	if out.Evidence == nil {
+		out.Evidence = []report.Evidence{}
+	}
+	return out
 }

@@ -68,7 +68,7 @@ func TestWhatIsExamined(t *testing.T) {
 		{Unit: "s", By: "provider", Indicator: slo.Indicator{Mean: &slo.Of{Of: "llm_request_duration_seconds"}}},
 		{Unit: "s", Indicator: slo.Indicator{Quantile: &slo.Quantile{Of: "http_request_duration_seconds{$api}"}}},
 	}}
-	scores := slo.Scores{Resources: []slo.ResourceResult{{Resource: slo.Resource{ID: "cpu", Component: "API", Resource: "CPU", Unit: "cores"}, Limit: 2, Query: "q", Series: series}}}
+	scores := slo.Scores{Resources: []slo.ResourceResult{{Resource: slo.Resource{ID: "cpu", Component: "API", Resource: "CPU", Unit: "cores", Limit: "2"}, Limit: 2, Query: "q", Series: series}}}
 	want := bottleneck.Scope{
 		Run: r, Window: r.Steady, Vars: map[string]string{"run": "r", "api": `job="api"`}, Requests: "http_request_duration_seconds{$api}",
 		Resources: []bottleneck.Resource{{ID: "cpu", Component: "API", Resource: "CPU", Unit: "cores", Limit: 2, Query: "q", Series: series}},

@@ -308,6 +308,39 @@ func reported(t *testing.T, dir string, opts analysis.Options) report.Report {
 }
 
 // The committed run is what the generator writes, byte by byte.
+// The guide's four bottlenecks, with its severities, and no other.
+func TestReferenceFindsTheGuidesBottlenecks(t *testing.T) {
+	var got []string
+	for _, f := range referenceOf(t).Findings {
+		got = append(got, f.Severity+" "+f.Title()+": "+f.Symptom)
+		if len(f.Evidence) == 0 || len(f.Recommendations) == 0 || f.Evidence[0].Query == "" {
+			t.Errorf("%s: got %+v, want evidence with its query, and recommendations", f.ID, f)
+		}
+		page := strings.Replace(f.Page, "https://github.com/plumbline/plumbline/blob/main", "../..", 1)
+		if _, err := os.Stat(page); err != nil {
+			t.Errorf("%s: its page: %v", f.ID, err)
+		}
+	}
+	want := []string{
+		"MEDIUM LLM API openai: calls of openai took 2.3 s on average",
+		"LOW Database Connections: Connections of Database reached 380 of 400 (95 %)",
+		"LOW Redis Memory: Memory of Redis grew from 8.2 GB to 11.5 GB",
+		"LOW API pods CPU: CPU peaked at 89 % on 2 of 6",
+	}
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// symptomsOf are the symptoms of all findings.
+func symptomsOf(r report.Report) string {
+	var all []string
+	for _, f := range r.Findings {
+		all = append(all, f.Symptom)
+	}
+	return strings.Join(all, "\n")
+}
+
 func TestReferenceIsWhatTheGeneratorWrites(t *testing.T) {
 	dir := written(t, guideNumbers(t))
 	size := int64(0)
@@ -364,6 +397,9 @@ func TestOtherNumbersGiveOtherVerdicts(t *testing.T) {
 		if d.ID == "peak-rps" && (d.TargetVerdict != slo.Pass || !near(d.Actual, 1523, exactly)) {
 			t.Errorf("peak: got %v, target %s; want 1523, met", d.Actual, d.TargetVerdict)
 		}
+	}
+	if got := symptomsOf(r); !strings.Contains(got, "on 3 of 6") {
+		t.Errorf("got findings\n%s\nwant one about 3 of 6 pods", got)
 	}
 	if hot := hotPods(t, r); hot != 3 {
 		t.Errorf("got %d hot pods, want 3", hot)
@@ -422,6 +458,9 @@ func TestOtherLabelsAndCauses(t *testing.T) {
 	r = reported(t, dir, analysis.Options{SLA: own})
 	if o := objective(t, r, "error-rate"); o.Verdict != slo.Pass || !near(o.Value, 183.0/1847293, exactly) || r.Verdict != slo.Warn {
 		t.Errorf("got error rate %v, %s, run %s; want 183 of 1,847,293, pass, warn", o.Value, o.Verdict, r.Verdict)
+	}
+	if got := symptomsOf(r); !strings.Contains(got, "Memory of Database grew from") || strings.Contains(got, "Redis") {
+		t.Errorf("got findings\n%s\nwant the database's memory and not Redis'", got)
 	}
 	for _, c := range r.Checks {
 		switch c.ID {

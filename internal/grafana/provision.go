@@ -368,10 +368,10 @@ func (c *Client) Annotate(a Annotation, dryRun bool) (Step, error) {
 	return step, nil
 }
 
-// RunURL is where a dashboard shows a run, and nothing before and after it.
-func (c *Client) RunURL(dashboard, id string, w run.Window) string {
+// RunURL is where a dashboard of the Grafana at a URL shows a run, and nothing before and after it.
+func RunURL(grafana, dashboard, id string, w run.Window) string {
 	q := url.Values{"var-run": {id}, "from": {strconv.FormatInt(w.Start.UnixMilli(), 10)}, "to": {strconv.FormatInt(w.End.UnixMilli(), 10)}}
-	return fmt.Sprintf("%s/d/%s?%s", c.url, url.PathEscape(dashboard), q.Encode())
+	return fmt.Sprintf("%s/d/%s?%s", strings.TrimSuffix(grafana, "/"), url.PathEscape(dashboard), q.Encode())
 }
 
 // Snapshot keeps a dashboard with the data in it, readable after Prometheus has

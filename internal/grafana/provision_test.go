@@ -271,10 +271,9 @@ func TestAnnotationOfARun(t *testing.T) {
 }
 
 func TestWhereARunIsShown(t *testing.T) {
-	s := newSite(t)
 	start := time.UnixMilli(1768737600000)
-	got := s.admin(t).RunURL("plumbline-overview", "R 1", run.Window{Start: start, End: start.Add(time.Minute)})
-	if want := s.url + "/d/plumbline-overview?from=1768737600000&to=1768737660000&var-run=R+1"; got != want {
+	got := grafana.RunURL("http://127.0.0.1:3000/", "plumbline-overview", "R 1", run.Window{Start: start, End: start.Add(time.Minute)})
+	if want := "http://127.0.0.1:3000/d/plumbline-overview?from=1768737600000&to=1768737660000&var-run=R+1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

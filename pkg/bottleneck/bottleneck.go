@@ -61,6 +61,7 @@ type Scope struct {
 type Resource struct {
 	ID, Component, Resource, Unit string
 	Limit                         float64 // of each series; NaN when not known
+	Unlimited                     bool    // the SLA gives it no limit
 	Query                         string
 	Series                        []promql.Series
 }
@@ -187,11 +188,11 @@ func (e *exam) gaps() (gaps []string) {
 		switch {
 		case len(r.Series) == 0:
 			gaps = append(gaps, fmt.Sprintf("%s: there are no series of it", r.ID))
-		case !(r.Limit > 0) || math.IsInf(r.Limit, 1):
+		case !r.Unlimited && (!(r.Limit > 0) || math.IsInf(r.Limit, 1)):
 			gaps = append(gaps, fmt.Sprintf("%s: its limit is not known, so it can't be told how full it was", r.ID))
 		}
 	}
-	return gaps
+	return append(gaps, e.disbelieved...)
 }
 
 // undetermined says that an objective was missed and nothing tells why.

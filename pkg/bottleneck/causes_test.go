@@ -161,9 +161,14 @@ func TestWhatCannotBeLookedAtIsSaid(t *testing.T) {
 		bottleneck.Resource{ID: "zero", Series: []promql.Series{line}},
 		bottleneck.Resource{ID: "infinite", Limit: math.Inf(1), Series: []promql.Series{line}},
 		bottleneck.Resource{ID: "unknown", Limit: math.NaN(), Series: []promql.Series{line}},
+		bottleneck.Resource{ID: "unlimited", Limit: math.NaN(), Unlimited: true, Series: []promql.Series{line}},
 		bottleneck.Resource{ID: "fine", Limit: 4, Series: []promql.Series{line}},
+		bottleneck.Resource{ID: "beyond", Limit: .5, Series: []promql.Series{line}},
 	)
-	want := []string{"no histogram", "none: there are no series", "zero: its limit is not known", "infinite: its limit is not known", "unknown: its limit is not known"}
+	want := []string{"no histogram", "none: there are no series", "zero: its limit is not known", "infinite: its limit is not known", "unknown: its limit is not known", "beyond: the run used 2 times its limit of 0.5"}
+	if len(d.Findings) > 0 {
+		t.Errorf("got %+v, want no finding by a limit that can't be one", d.Findings)
+	}
 	if len(d.Gaps) != len(want) {
 		t.Fatalf("got %q, want %q", d.Gaps, want)
 	}

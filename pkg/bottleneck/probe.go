@@ -42,6 +42,7 @@ var probedMetrics = []string{
 // The thresholds of METHODS 6.
 const (
 	fullShare      = .90  // of a limit: used up
+	leastBeyond    = 1.2  // of a limit, on average: it can't be one. Rates over short windows may well be a little above 1
 	mostOfTheTime  = .80  // of the window, for a resource to be saturated
 	poolTime       = .50  // of the samples with all connections out, for a pool to be exhausted
 	waitShare      = .10  // of the time of requests that waits for a pool or a lock take

@@ -64,8 +64,11 @@ func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
 		f := Finding{
 			ID: s.id, Component: s.component, Resource: s.resource, strength: math.Max(out, wait.share), values: share, covers: full,
 			Symptom:   fmt.Sprintf("%s of %s reached %s of %s (%s)", s.resource, named(s, l), quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit), percent(e.peak(share))),
-			RootCause: fmt.Sprintf("bursts need more connections at once than the pool has: all were handed out in %s of the samples", percent(out)),
+			RootCause: "bursts need nearly as many connections at once as the pool has",
 			Evidence:  []Evidence{e.evidence(s.query, share, full, fmt.Sprintf("peak %s of %s", quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit)), "below "+percent(fullShare)+" of the limit")},
+		}
+		if out > 0 {
+			f.RootCause = fmt.Sprintf("bursts need more connections at once than the pool has: all were handed out in %s of the samples", percent(out))
 		}
 		if wait.share > 0 {
 			f.Symptom += fmt.Sprintf("; waits for a connection took %s of the requests' time", percent(wait.share))

@@ -129,6 +129,8 @@ type exam struct {
 	from, to int             // the intervals that are scored
 	present  map[string]bool // metrics that the run has
 	signals  []signal
+	// Limits that can't be ones, since more was used all the time.
+	disbelieved []string
 	// Of all requests together, interval by interval; nil when not known.
 	requests, seconds []float64
 	times             promql.Distribution // of the scored window
@@ -150,9 +152,20 @@ func newExam(ctx context.Context, m *promql.Meter, s Scope) (*exam, error) {
 		if !(limit > 0) || math.IsInf(limit, 1) {
 			limit = math.NaN()
 		}
-		e.signals = append(e.signals, signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), waitsOf(r), limit, e.lines(r.Series)})
+		sig := signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), waitsOf(r), limit, e.lines(r.Series)}
+		if times := e.beyondLimit(sig); times > leastBeyond {
+			e.disbelieved = append(e.disbelieved, fmt.Sprintf("%s: the run used %.3g times its limit of %s: that limit is another one, or not enforced", r.ID, times, quantity(limit, r.Unit)))
+			sig.limit = math.NaN()
+		}
+		e.signals = append(e.signals, sig)
 	}
 	return e, nil
+}
+
+// beyondLimit is how many times its limit the hottest line used on average.
+func (e *exam) beyondLimit(s signal) float64 {
+	hottest, mean := e.hottest(s)
+	return mean / s.limitOf(hottest)
 }
 
 // findMetrics asks, once, which of the metrics that probes know the run has.

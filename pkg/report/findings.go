@@ -68,7 +68,7 @@ func findingTable(f Finding) table {
 		add(name, c)
 	}
 	if f.Page != "" {
-		add("How it is found", text(f.Page))
+		add("How it is found", link(f.Page))
 	}
 	return t
 }

@@ -119,6 +119,9 @@ func mdCell(c cell) string {
 	if c.Status != nil {
 		return mdText(c.Status.String())
 	}
+	if c.Link {
+		return "<" + strings.NewReplacer("<", "%3C", ">", "%3E", "|", "%7C", " ", "%20").Replace(printable(c.Text, false)) + ">"
+	}
 	if c.Small != "" {
 		return mdText(c.Text) + " <sub>" + mdText(c.Small) + "</sub>"
 	}

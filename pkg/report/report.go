@@ -30,6 +30,8 @@ type Report struct {
 	// Headline is the verdict in a sentence; Reading says in a few more what matters.
 	Headline string   `json:"headline"`
 	Reading  []string `json:"reading,omitempty"`
+	// Dashboard is the URL that shows the run in Grafana, where there is one.
+	Dashboard string `json:"dashboard,omitempty"`
 	// Steady says of the steady window in Run how it was found.
 	Steady *Steady `json:"steady,omitempty"`
 

@@ -30,6 +30,7 @@ func sample() report.Report {
 		},
 		Steady:   &report.Steady{CutSeconds: 15, Throughput: 0.012, Latency: -0.061, Note: "29 min 45 s are scored, after 15 s of warm-up (MSER-5); unsteady: median latency was 6 % lower in the first half than in the second"},
 		Findings: sampleFindings(), Improvements: sampleImprovements(),
+		Dashboard:  "https://grafana.example/d/plumbline-performance-baseline?var-run=PERF-2026-01-18-001",
 		Headline:   "One bound is missed: 89 requests timed out.",
 		Reading:    []string{"p99.9 is 2.1 s (should be under 2 s) and one request took 8.3 s.", "Against v1.0.0 throughput is up 127 % and p95 down 52 %."},
 		Objectives: sampleObjectives(), Resources: sampleResources(), Requests: sampleRequests(), Comparison: sampleComparison(),
@@ -125,7 +126,7 @@ func sampleResources() []report.Resource {
 
 func sampleFindings() []report.Finding {
 	return []report.Finding{
-		{ID: "llm-latency", Severity: "MEDIUM", Component: "LLM APIs", Resource: "Latency", Symptom: "p99.9 2.1 s, max 8.3 s", RootCause: "OpenAI p95 2.5 s; 20 calls above 8 s", Impact: "0.1 % of requests",
+		{ID: "llm-latency", Severity: "MEDIUM", Component: "LLM APIs", Resource: "Latency", Page: "https://github.com/plumbline/plumbline/blob/main/docs/probes/dependency.md", Symptom: "p99.9 2.1 s, max 8.3 s", RootCause: "OpenAI p95 2.5 s; 20 calls above 8 s", Impact: "0.1 % of requests",
 			Recommendations: []string{"5 s timeout", "circuit breaker"}, Evidence: []report.Evidence{{Text: "p95 of llm_request_duration_seconds", Query: `histogram_quantile(0.95, sum by (le, provider) (rate(llm_request_duration_seconds_bucket[1m])))`, Threshold: "below 2 s", Peak: 2.5, Onset: start.Add(4 * time.Minute), Overlap: 1}}},
 		{ID: "hostile", Severity: "LOW", Component: hostile, Symptom: hostile, RootCause: "undetermined", Recommendations: []string{}, Evidence: []report.Evidence{{Text: hostile, Query: hostile, Link: "javascript:alert(1)", Peak: nan, Overlap: nan}}},
 	}

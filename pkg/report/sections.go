@@ -40,6 +40,7 @@ type cell struct {
 	Status *status
 	Bar    Number // share of the limit that is used
 	Source *source
+	Link   bool // Text is a URL to follow
 }
 
 // A source tells where a number is from.
@@ -104,6 +105,8 @@ func filled(tables []table) []table {
 }
 
 func text(s string) cell { return cell{Text: s, Bar: NoData} }
+
+func link(url string) cell { return cell{Text: url, Bar: NoData, Link: true} }
 
 func statusCell(s status) cell { return cell{Status: &s, Bar: NoData} }
 

@@ -16,7 +16,11 @@ const (
 
 // summary is the guide's Test Run Summary.
 func summary(r Report) section {
-	return section{Tables: []table{pairsTable("", append(summaryPairs(r.Run), steadyPair(r)...))}}
+	t := pairsTable("", append(summaryPairs(r.Run), steadyPair(r)...))
+	if r.Dashboard != "" {
+		t.Rows = append(t.Rows, row{Cells: []cell{text("Dashboard"), link(r.Dashboard)}})
+	}
+	return section{Tables: []table{t}}
 }
 
 func summaryPairs(r run.Run) []Pair {
