@@ -90,13 +90,13 @@ func percentilesTable(r Report) table {
 }
 
 func catalogueTable(r Report) table {
-	t := table{Title: "The guide's queries", Columns: joined(left("Query"), right("As it writes it", "As it should be asked"), left("Why"))}
+	t := table{Title: "The guide's queries", Columns: joined(left("Query"), right("As it writes it", "As it should be asked"))}
 	for _, q := range r.Catalogue {
 		unit := q.Unit
 		if q.Why != "" {
 			unit = "" // its text gives something else
 		}
-		t.Rows = append(t.Rows, row{Cells: []cell{text(q.Title), answerCell(q.Title, q.Guide, unit), answerCell(q.Title, q.Form, q.Unit), text(orNone(q.Why))}})
+		t.Rows = append(t.Rows, row{Cells: []cell{text(q.Title), answerCell(q.Title, q.Guide, unit), answerCell(q.Title, q.Form, q.Unit)}, Note: q.Why})
 	}
 	return t
 }
