@@ -37,16 +37,14 @@ chaos: ## put the sample API, built with faults, under load: is each found? Abou
 lint: .bin/golangci-lint ## check style and common mistakes
 	.bin/golangci-lint run ./...
 
-bench: build bench-packages ## measure loadgen beside wrk and hey, and change points beside people's marks, in about six minutes; BENCH="--full" adds ten
+bench: build bench-packages ## measure: loadgen beside wrk and hey (BENCH="--full" takes ten minutes more), the parts, the statistics
 	go run ./internal/bench $(BENCH)
+	go test -run '^$$' -bench . -benchmem -timeout 1h ./...
 	go run ./internal/tcpdbench/cmd/score
 
-.PHONY: bench-packages microbench
+.PHONY: bench-packages
 bench-packages:
-	@internal/tools/install-packages.sh "wrk hey" "wrk hey"
-
-microbench: ## measure the parts
-	go test -run '^$$' -bench . -benchmem ./pkg/...
+	@internal/tools/install-packages.sh "wrk hey prometheus" "wrk hey prometheus"
 
 golden: ## rewrite the golden reports and the generated documents; review the difference like code
 	go test ./pkg/report ./internal/analysis -run Golden -update
