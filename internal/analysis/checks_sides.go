@@ -129,7 +129,8 @@ const otherTrafficShare = .01
 
 // otherTraffic looks at the minute before the run.
 func (e *evidence) otherTraffic(ctx context.Context) (outcome, error) {
-	before := run.Window{Start: e.run.Window.Start.Add(-time.Minute), End: e.run.Window.Start.Add(-e.meter.Scrape())}
+	// Increments reach one scrape beyond their window, and that must not be one of the load.
+	before := run.Window{Start: e.run.Window.Start.Add(-time.Minute), End: e.run.Window.Start.Add(-2 * e.meter.Scrape())}
 	gained, err := e.serverRequests(ctx, before)
 	if err != nil || gained == nil {
 		return outcome{slo.Inconclusive, "there are no series from before the run"}, err

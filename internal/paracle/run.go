@@ -22,7 +22,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	listen := flags.String("listen", "127.0.0.1:8080", "address; port 0 takes a free one")
 	version := flags.String("version", "v1.0.3", "v1.0.3, or v1.0.0 with a smaller pool and a slower path")
 	scale := flags.Float64("llm-scale", 0.04, "LLM times as a share of the guide's 2 s")
-	faultRate := flags.Float64("fault-rate", 0.0002, "share of requests that fail by themselves")
+	faultRate := flags.Float64("fault-rate", rareFaults, "share of requests that fail by themselves")
 	seed := flags.Uint64("seed", 1, "of what happens by chance")
 	var faults []string
 	flags.Func("fault", "build a fault into the service, NAME or NAME=AMOUNT; may be repeated:\n"+faultList(), func(text string) error {
