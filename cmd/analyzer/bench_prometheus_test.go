@@ -123,6 +123,14 @@ func onePerNumber(r report.Report) (qs []question) {
 	}
 	line(`sum(rate(http_requests_total{job="paracle-api"}[1m]))`)
 	line(`sum(rate(http_requests_total{job="paracle-api",status=~"[45].."}[1m]))`)
+	for _, q := range r.Catalogue {
+		for _, expr := range []string{q.Guide.Query, q.Form.Query} {
+			if expr != "" {
+				line(expr)
+				number(window.End, "avg_over_time((%s)[%s:%s])", expr, window.Duration(), benchScrape)
+			}
+		}
+	}
 	return qs
 }
 
