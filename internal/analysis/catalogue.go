@@ -12,7 +12,7 @@ import (
 
 // A chart of a catalogue query has so many points, and lines at most.
 const (
-	cataloguePoints = 60
+	cataloguePoints = 30
 	catalogueLines  = 8
 )
 

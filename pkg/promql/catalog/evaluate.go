@@ -100,7 +100,7 @@ func (s Scope) window(q Query) run.Window {
 
 // guidePoints is how many points a chart of the guide's text has at most: it
 // shows what the text gives, at as many series as there are.
-const guidePoints = 60
+const guidePoints = 30
 
 // guide asks the guide's text. Its value for the window is the mean of its points,
 // since its one-minute window is part of the text.
