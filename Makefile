@@ -11,7 +11,7 @@ export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
 DEBIAN_PACKAGES := prometheus chromium poppler-utils postgresql
 DEBIAN_PROGRAMS := prometheus chromium pdftoppm pg_ctlcluster
 
-.PHONY: build demo test chaos lint bench golden clean help
+.PHONY: build demo test chaos trials lint bench golden clean help
 
 build: ## build bin/analyzer and bin/loadgen
 	$(BUILD) -o bin/ ./cmd/...
@@ -37,10 +37,14 @@ chaos: ## put the sample API, built with faults, under load: is each found? Abou
 lint: .bin/golangci-lint ## check style and common mistakes
 	.bin/golangci-lint run ./...
 
-bench: build bench-packages ## measure: loadgen beside wrk and hey (BENCH="--full" takes ten minutes more), the parts, the statistics
+trials: ## put the same build of the sample API and slower ones under load: are comparisons right? 17 minutes
+	go run ./internal/trials/cmd/trials
+
+bench: build bench-packages ## measure: loadgen beside wrk and hey, the parts, the statistics (BENCH=--full: half an hour more, trials among it)
 	go run ./internal/bench $(BENCH)
 	go test -run '^$$' -bench . -benchmem -timeout 1h ./...
 	go run ./internal/tcpdbench/cmd/score
+	$(if $(filter --full,$(BENCH)),go run ./internal/trials/cmd/trials)
 
 .PHONY: bench-packages
 bench-packages:

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -27,6 +28,7 @@ const calibrationLabel = "calibration"
 type calibrateFlags struct {
 	runFilter
 	runs                       int
+	worse                      []string
 	name, sla, loadgen, format string
 }
 
@@ -46,13 +48,17 @@ It makes the runs itself, one after the other, with what stands after --:
 
 or takes runs that the store has and that you know to be of one build:
 
-  analyzer calibrate --label version=v1.0.3 --scenario mixed --profile smoke`,
+  analyzer calibrate --label version=v1.0.3 --scenario mixed --profile smoke
+
+With --worse it also says how often a build that you know to be worse, such as one
+with a delay built in, is called regressed against that one.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.calibrate(cmd, a, args) },
 	}
 	f.flags(cmd)
 	fs := cmd.Flags()
 	fs.IntVar(&f.runs, "runs", 0, "`number` of runs to make")
 	fs.IntVar(&f.last, "last", 0, "only the last `n` of the runs in the store")
+	fs.StringSliceVar(&f.worse, "worse", nil, "`label` k=v of runs of a build that is known to be worse; may be repeated")
 	fs.StringVar(&f.name, "name", "", "`name` of the calibration (default: the service, scenario and profile)")
 	fs.StringVar(&f.sla, "sla", "", "SLA `file` to measure by (default: the copy kept with the last run, else the config's)")
 	fs.StringVar(&f.loadgen, "loadgen", "", "the load generator's `program` (default: beside this one, else in PATH)")
@@ -90,12 +96,12 @@ func (f *calibrateFlags) calibrate(cmd *cobra.Command, a *app, args []string) er
 	if err != nil {
 		return err
 	}
-	var ids []string
-	for _, s := range chosen {
-		ids = append(ids, s.ID)
+	worse, err := f.worseBuilds(all)
+	if err != nil {
+		return err
 	}
-	name := first(f.name, calibrationName(chosen))
-	c, err := a.analyzer().Calibrate(cmd.Context(), name, ids, analysis.Options{SLA: f.sla, FallbackSLA: cfg.SLA, Prometheus: a.prometheus})
+	build := analysis.Build{Name: first(f.name, calibrationName(chosen)), Runs: idsOf(chosen)}
+	c, err := a.analyzer().Calibrate(cmd.Context(), build, worse, analysis.Options{SLA: f.sla, FallbackSLA: cfg.SLA, Prometheus: a.prometheus})
 	if err != nil {
 		return err
 	}
@@ -103,6 +109,34 @@ func (f *calibrateFlags) calibrate(cmd *cobra.Command, a *app, args []string) er
 		return writeJSON(cmd.OutOrStdout(), c)
 	}
 	return writeCalibration(cmd.OutOrStdout(), c)
+}
+
+// worseBuilds are the runs of the builds that are known to be worse.
+func (f *calibrateFlags) worseBuilds(all []store.Summary) (builds []analysis.Build, err error) {
+	for _, label := range f.worse {
+		name, value, ok := strings.Cut(label, "=")
+		if !ok {
+			return nil, fmt.Errorf("--worse %s: want a label, such as version=v1.0.4", label)
+		}
+		other := f.runFilter
+		other.labels = map[string]string{name: value}
+		chosen, err := oneTest(other.choose(all))
+		if err != nil {
+			return nil, fmt.Errorf("--worse %s: %w", label, err)
+		}
+		if len(chosen) == 0 {
+			return nil, fmt.Errorf("--worse %s: no sound run has this label; `analyzer runs list` shows those that there are", label)
+		}
+		builds = append(builds, analysis.Build{Name: label, Runs: idsOf(chosen)})
+	}
+	return builds, nil
+}
+
+func idsOf(chosen []store.Summary) (ids []string) {
+	for _, s := range chosen {
+		ids = append(ids, s.ID)
+	}
+	return ids
 }
 
 // oneTest keeps the sound runs; all must be of one test.
@@ -205,8 +239,28 @@ func writeCalibration(out io.Writer, c analysis.Calibration) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := writeDetections(out, w, c.Detections); err != nil {
+		return err
+	}
 	for _, warning := range c.Warnings {
 		fmt.Fprintln(out, "warning:", warning)
+	}
+	return nil
+}
+
+// writeDetections says how often worse builds were seen: by the verdict as a whole, and by metric.
+func writeDetections(out io.Writer, w *tabwriter.Writer, detections []analysis.Detection) error {
+	for _, d := range detections {
+		fmt.Fprintf(out, "\n%s is known to be worse: %d runs\n", d.Build, len(d.Runs))
+		fmt.Fprintf(w, "%d AGAINST %d\tCHANGE\tCALLED REGRESSED\tINCONCLUSIVE\n", d.Candidates, d.Baseline)
+		percent := func(n int) string { return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(d.Comparisons)) }
+		fmt.Fprintf(w, "verdict\t\t%s (%.0f to %.0f %%)\t%s\n", percent(d.Regressed), 100*float64(d.Low), 100*float64(d.High), percent(d.Inconclusive))
+		for _, m := range d.Metrics {
+			fmt.Fprintf(w, "%s\t%+.1f %%\t%s\t%s\n", m.ID, 100*float64(m.Change), percent(m.Regressed), percent(m.Inconclusive))
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func newDemoCommand(a *app) *cobra.Command {
 		Long: `demo starts the sample API of the guide as a process of its own, sends it the
 guide's mixed load, shortened, three times for each of two versions, records
 everything, and shows the report on the newer version held against the older.
-It takes about 80 seconds and needs no server. All traffic stays on loopback.
+It takes about a minute and needs no server. All traffic stays on loopback.
 
 With --capacity it puts more and more users on one version instead, and shows how
 much load that carries.`,
@@ -98,7 +98,7 @@ type demo struct {
 
 func (d *demo) run(ctx context.Context, stdout io.Writer) error {
 	start := time.Now()
-	fmt.Fprintf(d.out, "Six runs of %s: %s and %s in turns, about 80 seconds.\n", "9 s", demoVersions[0], demoVersions[1])
+	fmt.Fprintf(d.out, "Six runs of 9 s: %s and %s in turns, about a minute.\n", demoVersions[0], demoVersions[1])
 	for n := 1; n <= demoRepeats; n++ {
 		for _, version := range demoVersions {
 			if err := d.one(ctx, version, n); err != nil {

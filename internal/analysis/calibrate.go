@@ -31,14 +31,15 @@ type Calibration struct {
 	Labels   map[string]string `json:"labels,omitempty"`
 	Runs     []string          `json:"runs"`
 
-	FalseAlarms []FalseAlarms `json:"false_alarms"`
+	FalseAlarms []Trial       `json:"false_alarms"` // of the build against itself
 	Metrics     []MetricNoise `json:"metrics"`
+	Detections  []Detection   `json:"detections,omitempty"` // of builds that are known to be worse
 	Warnings    []string      `json:"warnings,omitempty"`
 }
 
-// FalseAlarms is how often so many runs were called regressed against so many
-// others of the same build.
-type FalseAlarms struct {
+// A Trial is how often so many runs were called regressed against so many
+// others.
+type Trial struct {
 	Candidates   int `json:"candidates"`
 	Baseline     int `json:"baseline"`
 	Comparisons  int `json:"comparisons"`
@@ -68,23 +69,49 @@ type MetricNoise struct {
 	Regressed  int           `json:"regressed"` // falsely, over all comparisons
 }
 
+// A Detection is how often a build that is known to be worse was called regressed.
+type Detection struct {
+	Build string   `json:"build"` // what its runs were chosen by
+	Runs  []string `json:"runs"`
+	Trial
+	Metrics []MetricDetection `json:"metrics"` // those that decide
+}
+
+// MetricDetection is how often a metric of the worse build was called regressed.
+type MetricDetection struct {
+	ID           string        `json:"id"`
+	Title        string        `json:"title"`
+	Change       report.Number `json:"change"` // Hodges–Lehmann shift, relative to the median of the others
+	Regressed    int           `json:"regressed"`
+	Inconclusive int           `json:"inconclusive"`
+}
+
+// A Build is runs of one build, and what they were chosen by.
+type Build struct {
+	Name string
+	Runs []string // ids
+}
+
 // The sizes that are calibrated: one run, and three, against five.
 const (
 	calibrationBaseline = 5
+	detectionCandidates = 3
 	calibrationRounds   = 20 // shuffles of the runs
 	// leastCalibrationRuns leaves a few runs for each side.
 	leastCalibrationRuns = 4
 )
 
-var calibrationCandidates = []int{1, 3}
+var calibrationCandidates = []int{1, detectionCandidates}
 
 // Calibrate compares runs of one build with each other, in many ways, as reports
-// compare them. They are measured by the SLA of the last one.
-func (a *Analyzer) Calibrate(ctx context.Context, name string, ids []string, opts Options) (Calibration, error) {
-	if len(ids) < leastCalibrationRuns {
-		return Calibration{}, fmt.Errorf("calibration: %d runs of one build are too few; %d are needed, and 20 or more say something", len(ids), leastCalibrationRuns)
+// compare them, and runs of builds that are known to be worse with those. They are
+// measured by the SLA of the last one of the first build, whose name the
+// calibration takes.
+func (a *Analyzer) Calibrate(ctx context.Context, build Build, worse []Build, opts Options) (Calibration, error) {
+	if len(build.Runs) < leastCalibrationRuns {
+		return Calibration{}, fmt.Errorf("calibration: %d runs of one build are too few; %d are needed, and 20 or more say something", len(build.Runs), leastCalibrationRuns)
 	}
-	last, err := a.Store.Load(ids[len(ids)-1])
+	last, err := a.Store.Load(build.Runs[len(build.Runs)-1])
 	if err != nil {
 		return Calibration{}, err
 	}
@@ -93,28 +120,51 @@ func (a *Analyzer) Calibrate(ctx context.Context, name string, ids []string, opt
 		return Calibration{}, err
 	}
 	c := Calibration{
-		Schema: CalibrationSchema, Name: name, Made: time.Now().UTC().Truncate(time.Second),
+		Schema: CalibrationSchema, Name: build.Name, Made: time.Now().UTC().Truncate(time.Second),
 		Service: last.Service, Scenario: last.Scenario, Profile: last.Profile, Labels: last.Labels,
 	}
-	metrics := metricsOf(objectivesFor(agreement, last), nil)
-	var runs []compare.RunValues
-	for _, id := range ids {
-		values, err := a.valuesOf(ctx, id, agreement, opts)
-		if err != nil {
-			return c, err
+	fitting := func(b Build, like []compare.RunValues) (runs []compare.RunValues, err error) {
+		for _, id := range b.Runs {
+			values, err := a.valuesOf(ctx, id, agreement, opts)
+			if err != nil {
+				return nil, err
+			}
+			if why := misfit(slices.Concat(like, runs), values); why != "" {
+				c.Warnings = append(c.Warnings, fmt.Sprintf("run %s left out: %s", id, why))
+				continue
+			}
+			runs = append(runs, values)
 		}
-		if why := misfit(runs, values); why != "" {
-			c.Warnings = append(c.Warnings, fmt.Sprintf("run %s left out: %s", id, why))
-			continue
-		}
-		runs = append(runs, values)
-		c.Runs = append(c.Runs, id)
+		return runs, nil
+	}
+	runs, err := fitting(build, nil)
+	if err != nil {
+		return c, err
 	}
 	if len(runs) < leastCalibrationRuns {
 		return c, errors.Join(fmt.Errorf("calibration: only %d of the runs can be compared with each other", len(runs)), asErrors(c.Warnings))
 	}
+	c.Runs = idsOf(runs)
+	metrics := metricsOf(objectivesFor(agreement, last), nil)
 	c.fill(runs, metrics)
+	for _, b := range worse {
+		found, err := fitting(b, runs[:1])
+		if err != nil {
+			return c, err
+		}
+		if len(found) == 0 {
+			return c, errors.Join(fmt.Errorf("calibration: none of the %d runs of %s can be compared with the others", len(b.Runs), b.Name), asErrors(c.Warnings))
+		}
+		c.Detections = append(c.Detections, detect(b.Name, runs, found, metrics))
+	}
 	return c, a.saveCalibration(c)
+}
+
+func idsOf(runs []compare.RunValues) (ids []string) {
+	for _, r := range runs {
+		ids = append(ids, r.Run.ID)
+	}
+	return ids
 }
 
 // misfit is why a run can't be compared with those before it, or with any other.
@@ -144,19 +194,13 @@ func (c *Calibration) fill(runs []compare.RunValues, metrics []compare.Metric) {
 		}
 	}
 	baseline := compare.Baseline{Runs: runs[:min(calibrationBaseline, len(runs)-1)]}
-	sees := compare.Compare(baseline, runs[len(baseline.Runs):min(len(baseline.Runs)+3, len(runs))], metrics, noise)
+	sees := compare.Compare(baseline, runs[len(baseline.Runs):min(len(baseline.Runs)+detectionCandidates, len(runs))], metrics, noise)
 	for _, m := range metrics {
 		x := MetricNoise{ID: m.ID, Title: m.Title, Unit: m.Unit, Gating: m.Gating, Mean: report.NoData, SD: report.NoData, Detectable: report.NoData, Regressed: falsely[m.ID]}
-		if h, known := noise.History[m.ID]; known {
+		if h, measured := noise.History[m.ID]; measured {
 			x.SD, x.DF = report.Number(math.Sqrt(h.Variance)), h.DF
 		}
-		var values []float64
-		for _, r := range runs {
-			if v := r.Values[m.ID].Value; !math.IsNaN(v) {
-				values = append(values, v)
-			}
-		}
-		x.Mean = report.Number(stats.Mean(values))
+		x.Mean = report.Number(stats.Mean(known(runs, m.ID)))
 		for _, d := range sees.Deltas {
 			if d.ID == m.ID {
 				x.Detectable = report.Number(d.Detectable)
@@ -168,18 +212,17 @@ func (c *Calibration) fill(runs []compare.RunValues, metrics []compare.Metric) {
 
 // shuffle compares m runs with k others, again and again, the way a report does
 // that finds the remaining runs in the store.
-func shuffle(runs []compare.RunValues, metrics []compare.Metric, k, m int, falsely map[string]int) FalseAlarms {
-	f := FalseAlarms{Candidates: m, Baseline: k}
-	rng := rand.New(rand.NewPCG(uint64(k), uint64(m))) //nolint:gosec // G404: the same every time, on purpose
+func shuffle(runs []compare.RunValues, metrics []compare.Metric, k, m int, falsely map[string]int) Trial {
+	t := Trial{Candidates: m, Baseline: k}
+	mix := mixer(k, m)
 	order := slices.Clone(runs)
 	for range calibrationRounds {
-		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		mix(order)
 		for at := 0; at+m <= len(order); at += m {
 			others := slices.Concat(order[:at], order[at+m:])
-			rng.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-			noise := compare.MeasureNoise([][]compare.RunValues{others[k:]}, metrics)
-			c := compare.Compare(compare.Baseline{Runs: others[:k]}, order[at:at+m], metrics, noise)
-			f.count(c)
+			mix(others)
+			c := against(others, k, order[at:at+m], metrics)
+			t.count(c)
 			for _, d := range c.Deltas {
 				if d.Verdict == compare.Regressed {
 					falsely[d.ID]++
@@ -187,23 +230,85 @@ func shuffle(runs []compare.RunValues, metrics []compare.Metric, k, m int, false
 			}
 		}
 	}
-	apart := float64(len(runs) / m)
-	low, high := stats.Wilson(float64(f.Regressed)/float64(f.Comparisons)*apart, apart, 0.95)
-	f.Rate, f.Low, f.High = report.Number(float64(f.Regressed)/float64(f.Comparisons)), report.Number(low), report.Number(high)
-	return f
+	t.rate(len(runs) / m)
+	return t
 }
 
-func (f *FalseAlarms) count(c compare.Comparison) {
-	f.Comparisons++
+// detect compares three runs of a worse build with five, again and again.
+func detect(name string, runs, worse []compare.RunValues, metrics []compare.Metric) Detection {
+	m, k := min(detectionCandidates, len(worse)), min(calibrationBaseline, len(runs)-1)
+	d := Detection{Build: name, Runs: idsOf(worse), Trial: Trial{Candidates: m, Baseline: k}}
+	mix := mixer(k, m)
+	runs, worse = slices.Clone(runs), slices.Clone(worse)
+	verdicts := map[string]map[compare.Verdict]int{}
+	for range calibrationRounds {
+		mix(worse)
+		for at := 0; at+m <= len(worse); at += m {
+			mix(runs)
+			c := against(runs, k, worse[at:at+m], metrics)
+			d.count(c)
+			for _, x := range c.Deltas {
+				if verdicts[x.ID] == nil {
+					verdicts[x.ID] = map[compare.Verdict]int{}
+				}
+				verdicts[x.ID][x.Verdict]++
+			}
+		}
+	}
+	d.rate(len(worse) / m)
+	for _, x := range metrics {
+		if !x.Gating {
+			continue
+		}
+		usual := known(runs, x.ID)
+		change := stats.HodgesLehmann(usual, known(worse, x.ID)) / stats.Median(usual)
+		d.Metrics = append(d.Metrics, MetricDetection{x.ID, x.Title, report.Number(change), verdicts[x.ID][compare.Regressed], verdicts[x.ID][compare.Inconclusive]})
+	}
+	return d
+}
+
+// known are the values that runs have of a metric.
+func known(runs []compare.RunValues, id string) (values []float64) {
+	for _, r := range runs {
+		if v, ok := r.Values[id]; ok && !math.IsNaN(v.Value) {
+			values = append(values, v.Value)
+		}
+	}
+	return values
+}
+
+// against compares runs with the first k of others, the rest being what the store knows of the noise.
+func against(others []compare.RunValues, k int, candidates []compare.RunValues, metrics []compare.Metric) compare.Comparison {
+	noise := compare.MeasureNoise([][]compare.RunValues{others[k:]}, metrics)
+	return compare.Compare(compare.Baseline{Runs: others[:k]}, candidates, metrics, noise)
+}
+
+// mixer shuffles runs the same way every time.
+func mixer(k, m int) func([]compare.RunValues) {
+	rng := rand.New(rand.NewPCG(uint64(k), uint64(m))) //nolint:gosec // G404, G115: the same every time, on purpose; both are small
+	return func(runs []compare.RunValues) {
+		rng.Shuffle(len(runs), func(i, j int) { runs[i], runs[j] = runs[j], runs[i] })
+	}
+}
+
+func (t *Trial) count(c compare.Comparison) {
+	t.Comparisons++
 	switch c.Verdict {
 	case compare.Regressed:
-		f.Regressed++
+		t.Regressed++
 	case compare.Improved:
-		f.Improved++
+		t.Improved++
 	case compare.Inconclusive:
-		f.Inconclusive++
+		t.Inconclusive++
 	case compare.Unchanged:
 	}
+}
+
+// rate works out the rate of a trial with so many sets of candidates that share no run.
+func (t *Trial) rate(apart int) {
+	share, n := float64(t.Regressed)/float64(t.Comparisons), float64(apart)
+	low, high := stats.Wilson(share*n, n, 0.95)
+	t.Rate, t.Low, t.High = report.Number(share), report.Number(low), report.Number(high)
 }
 
 func (a *Analyzer) saveCalibration(c Calibration) error {

@@ -242,7 +242,7 @@ func TestNoiseOfEarlierRuns(t *testing.T) {
 }
 
 func TestCalibrate(t *testing.T) {
-	p95s := []float64{0.300, 0.303, 0.297, 0.301, 0.299, 0.302, 0.298, 0.300, 0.304, 0.296, 0.330}
+	p95s := []float64{0.300, 0.303, 0.297, 0.301, 0.299, 0.302, 0.298, 0.300, 0.304, 0.296, 0.330, 0.333, 0.327}
 	version := func(i int) string { return fmt.Sprint(1 + i/10) }
 	h := newHistory(t, p95s, version, nil)
 	a := &analysis.Analyzer{Store: h.store}
@@ -250,7 +250,8 @@ func TestCalibrate(t *testing.T) {
 	for i := range 10 {
 		ids = append(ids, fmt.Sprintf("r%d", i))
 	}
-	c, err := a.Calibrate(t.Context(), "api.mixed", ids, analysis.Options{})
+	worse := analysis.Build{Name: "version=2", Runs: []string{"r10", "r11", "r12"}}
+	c, err := a.Calibrate(t.Context(), analysis.Build{Name: "api.mixed", Runs: ids}, []analysis.Build{worse}, analysis.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,10 +270,25 @@ func TestCalibrate(t *testing.T) {
 			t.Errorf("noise of the p95: got %v, want %v", m.SD, math.Sqrt(sd))
 		}
 	}
+	if len(c.Detections) != 1 {
+		t.Fatalf("got %+v, want those of the worse build", c.Detections)
+	}
+	if d := c.Detections[0]; d.Comparisons != 20 || d.Regressed != 20 || d.Rate != 1 || d.High != 1 || d.Low > 0.5 {
+		t.Errorf("got %+v, want each of 20 comparisons called regressed, which one set of three runs makes no sure thing", d)
+	}
+	for _, m := range c.Detections[0].Metrics {
+		want, change := 0, 0.0
+		if m.ID == "latency-p95" {
+			want, change = 20, 0.1
+		}
+		if m.Regressed != want || math.Abs(float64(m.Change)-change) > 0.001 {
+			t.Errorf("got %+v, want regressed %d times by %v", m, want, change)
+		}
+	}
 	if got := h.compare(t, "r0", "r10"); !strings.Contains(got.Reason, "calibrated on 10 runs of one build") {
 		t.Errorf("got %q, want the calibration", got.Reason)
 	}
-	if _, err := a.Calibrate(t.Context(), "x", ids[:3], analysis.Options{}); err == nil || !strings.Contains(err.Error(), "too few") {
+	if _, err := a.Calibrate(t.Context(), analysis.Build{Name: "x", Runs: ids[:3]}, nil, analysis.Options{}); err == nil || !strings.Contains(err.Error(), "too few") {
 		t.Errorf("three runs: got %v, want too few", err)
 	}
 }

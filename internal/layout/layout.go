@@ -82,6 +82,8 @@ var Packages = []Package{
 	{Path: "internal/bench", Row: Wiring, Sentence: "measures loadgen beside wrk and hey; `make bench`"},
 	{Path: "internal/chaos", Row: Programs, Arrows: []string{"internal/analysis", "internal/paracle", "internal/store", "internal/testrun"}, Sentence: "the sample API with faults under load: is what was injected found?"},
 	{Path: "internal/chaos/cmd/chaos", Row: Wiring, Sentence: "the matrix of faults and loads"},
+	{Path: "internal/trials", Row: Programs, Arrows: []string{"internal/analysis", "internal/paracle", "internal/store", "internal/testrun"}, Sentence: "the same build and slower ones under load: how often are comparisons right?"},
+	{Path: "internal/trials/cmd/trials", Row: Wiring, Sentence: "prints these rates"},
 	{Path: "internal/layout", Row: Holding, Sentence: "the test that imports keep to the picture below"},
 	{Path: "internal/doctest", Row: Holding, Sentence: "the test that the commands in README.md and docs/ work"},
 	{Path: "dashboards", Row: Files, Sentence: "Grafana dashboards, embedded"},
