@@ -48,7 +48,9 @@ func (t target) serve(ctx context.Context, port int) error {
 				if first.IsZero() {
 					first = time.Now()
 				}
-				time.Sleep(t.freeze.left(time.Since(first)))
+				if left := t.freeze.left(time.Since(first)); left > 0 {
+					sleep(left)
+				}
 			}
 			for range requests {
 				burn(t.work)
@@ -57,6 +59,13 @@ func (t target) serve(ctx context.Context, port int) error {
 		}
 	}
 	return nil
+}
+
+// sleep ends when it should: [time.Sleep] would freeze for up to a millisecond longer.
+func sleep(d time.Duration) {
+	left := unix.NsecToTimespec(int64(d))
+	for unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &left, &left) == unix.EINTR { //nolint:errorlint,revive // as the kernel gave it; it goes on with what is left
+	}
 }
 
 func listen(port int) (listener, poll int, err error) {

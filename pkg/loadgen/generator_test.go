@@ -178,8 +178,14 @@ func TestHopelessRunsEnd(t *testing.T) {
 	if !errors.As(err, &nothing) {
 		t.Errorf("unreachable target: got %v, want ErrNothingSent", err)
 	}
+	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	short := Profile{Stages: []Stage{{10, 10, time.Second, true}}}
+	sum, err := runInBubble(t, login, short, silent, func(o *Options, _ *pipes) { o.Grace = 2 * time.Second })
+	if !errors.As(err, &nothing) || nothing.Cause != "10 requests had no answer 2s after the end, and were cut off" || sum.CutOff != 10 {
+		t.Errorf("a target that never answers: got %v, %d cut off, want 10 and ErrNothingSent", err, sum.CutOff)
+	}
 	var gone *ErrTargetGone
-	sum, err := runInBubble(t, login, p, func(http.ResponseWriter, *http.Request) {}, func(o *Options, l *pipes) {
+	sum, err = runInBubble(t, login, p, func(http.ResponseWriter, *http.Request) {}, func(o *Options, l *pipes) {
 		o.OnStart = func(time.Time) { time.AfterFunc(10*time.Second, func() { _ = l.Close() }) }
 		dial, since := o.Dial, time.Now()
 		o.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -316,7 +322,7 @@ func TestNoAllocationPerRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u := g.newUser(t.Context(), 0)
+		u := g.newUser(t.Context(), 0, g.kindOfUser(0))
 		if len(u.scope.vars) > 0 {
 			u.scope.vars[0] = variable{value{text: "x"}, true}
 		}
@@ -344,7 +350,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	u := g.newUser(b.Context(), 0)
+	u := g.newUser(b.Context(), 0, g.kindOfUser(0))
 	defer u.leave()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -22,7 +22,7 @@ func (h *http1) writeAndRead(fd uintptr) (done bool) {
 		return h.err != nil
 	}
 	for {
-		n, err := syscall.Read(int(fd), h.answer.space())
+		n, err := rawRead(int(fd), h.answer.space())
 		switch {
 		case err == syscall.EINTR: //nolint:errorlint // as the kernel gave it
 		case err == syscall.EAGAIN: //nolint:errorlint // as the kernel gave it
@@ -43,7 +43,7 @@ func (h *http1) writeAndRead(fd uintptr) (done bool) {
 
 // write writes what is pending, and waits where the kernel won't take it all at once.
 func (h *http1) write(fd int) {
-	n, err := syscall.Write(fd, h.pending)
+	n, err := rawWrite(fd, h.pending)
 	if err == nil && n == len(h.pending) {
 		h.pending = nil
 		return

@@ -89,7 +89,6 @@ type Generator struct {
 	lastRate  gauge                  // requests a second
 	ready     atomic.Int64           // users whose start has succeeded
 	silence   atomic.Pointer[string] // why the first request since the last answer got none
-	queued    func() int             // due iterations that wait for a user
 	doors     chan struct{}          // holds one token for each user that is connecting
 	wg        sync.WaitGroup
 	watch     watch
@@ -135,11 +134,9 @@ func New(opts Options) (*Generator, error) {
 		return nil, err
 	}
 	g := &Generator{opts: opts, rec: rec, fleet: newFleet(shortestTimeout(opts)), dialer: newDialer(opts.Target, opts),
-		queued: func() int { return 0 }, doors: make(chan struct{}, maxConnecting), dialers: map[string]*dialer{}, said: map[string]bool{}}
+		doors: make(chan struct{}, maxConnecting), dialers: map[string]*dialer{}, said: map[string]bool{}}
 	rec.inFlight = g.fleet.inFlight
-	for _, u := range opts.Scenario.Users {
-		g.kinds = append(g.kinds, g.newKind(u))
-	}
+	g.kinds = g.newKinds(opts.Scenario)
 	return g, nil
 }
 
@@ -195,7 +192,10 @@ func (g *Generator) begin() {
 
 // finish waits for the users; those that take longer than Grace are cut off.
 func (g *Generator) finish(cut func()) {
-	timer := time.AfterFunc(g.opts.Grace, cut)
+	timer := time.AfterFunc(g.opts.Grace, func() {
+		g.warn("cut off", fmt.Sprintf("%d requests had no answer %s after the end, and were cut off", g.fleet.inFlight(), g.opts.Grace))
+		cut()
+	})
 	defer timer.Stop()
 	g.wg.Wait()
 	g.rec.users.Store(0)
@@ -282,7 +282,8 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 		for len(users) < want {
 			stopCtx, stop := context.WithCancel(ctx)
 			users = append(users, stop)
-			u := g.newUser(hard, g.opts.Segment.User(len(users)-1))
+			id := g.opts.Segment.User(len(users) - 1)
+			u := g.newUser(hard, id, g.kindOfUser(id))
 			life := lives[u.id]
 			lives[u.id]++
 			g.wg.Go(func() { u.runClosed(stopCtx, life) })
@@ -305,30 +306,31 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 	if g.opts.Scenario.MeanThink() > 0 {
 		g.tell("think time is ignored: arrivals set the pace")
 	}
-	queue := make(chan arrival, max(g.opts.Segment.Share(g.opts.Profile.queueBound()), 1))
-	g.queued = func() int { return len(queue) }
+	g.openQueues()
 	pool := g.opts.Segment.Share(g.opts.Profile.pool())
 	g.start = time.Now()
 	loggedIn := make(chan struct{}, pool)
-	for i := range pool {
-		u := g.newUser(hard, g.opts.Segment.User(i))
-		g.wg.Go(func() { u.runOpen(ctx, queue, loggedIn) })
+	for i, k := range g.poolKinds(pool) {
+		u := g.newUser(hard, g.opts.Segment.User(i), k)
+		g.wg.Go(func() { u.runOpen(ctx, loggedIn) })
 	}
 	g.rec.users.Store(int64(pool))
 	watched := g.startWatch(ctx, end)
 	if g.awaitPool(ctx, loggedIn, pool) && g.awaitStart(ctx) {
 		g.begin()
-		g.arrive(ctx, queue)
+		g.arrive(ctx)
 	}
-	close(queue)
+	g.closeQueues()
 	if ctx.Err() == nil {
-		g.drain(ctx, queue)
+		g.drain(ctx)
 	}
 	end(nil)
 	<-watched
 	unsent := uint64(0)
-	for range queue { // an early end leaves these
-		unsent++
+	for i := range g.kinds { // an early end leaves these
+		for range g.kinds[i].queue {
+			unsent++
+		}
 	}
 	g.rec.shards[0].count(func(t *tally) { t.dropped += unsent })
 }
@@ -359,7 +361,7 @@ func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, poo
 }
 
 // arrive queues every arrival when it is due; what finds the queue full is dropped, and counted.
-func (g *Generator) arrive(ctx context.Context, queue chan<- arrival) {
+func (g *Generator) arrive(ctx context.Context) {
 	m := g.opts.metronome()
 	defer m.close()
 	stop := context.AfterFunc(ctx, m.interrupt)
@@ -375,9 +377,9 @@ func (g *Generator) arrive(ctx context.Context, queue chan<- arrival) {
 		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) {
 			return
 		}
-		dropped := uint64(0)
+		dropped, number := uint64(0), arrivals.Number()
 		select {
-		case queue <- arrival{arrivals.Number(), due}:
+		case g.kindOfArrival(number).queue <- arrival{number, due}:
 		default:
 			dropped = 1
 		}
@@ -389,12 +391,12 @@ func (g *Generator) arrive(ctx context.Context, queue chan<- arrival) {
 }
 
 // drain gives the users time to send what is still queued at the end.
-func (g *Generator) drain(ctx context.Context, queue <-chan arrival) {
+func (g *Generator) drain(ctx context.Context) {
 	grace := time.NewTimer(g.opts.Grace)
 	defer grace.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for len(queue) > 0 {
+	for g.queued() > 0 {
 		select {
 		case <-ctx.Done():
 			return

@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,11 +46,13 @@ func (t *kernelTimer) setAndRead(fd uintptr) (done bool) {
 	if t.after > 0 {
 		spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(t.after))}
 		t.after = 0
-		t.err = unix.TimerfdSettime(int(fd), 0, &spec, nil)
+		if _, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, fd, 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0); errno != 0 { //nolint:gosec // raw as [rawRead]; the kernel takes an address
+			t.err = errno
+		}
 		return t.err != nil
 	}
 	var expirations [8]byte
-	_, err := unix.Read(int(fd), expirations[:])
+	_, err := rawRead(int(fd), expirations[:])
 	if err == unix.EAGAIN || err == unix.EINTR { //nolint:errorlint // as the kernel gave it
 		return false
 	}

@@ -40,17 +40,17 @@ func TestArrivalsComeWhenDue(t *testing.T) {
 			t.Fatal(err)
 		}
 		g.start = time.Now()
-		queue := make(chan arrival, 1000)
+		g.openQueues()
 		var off []time.Duration
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			for a := range queue {
+			for a := range g.kinds[0].queue {
 				off = append(off, g.fleet.now()-a.due)
 			}
 		}()
-		g.arrive(t.Context(), queue)
-		close(queue)
+		g.arrive(t.Context())
+		g.closeQueues()
 		<-done
 		if len(off) != 500 {
 			t.Errorf("got %d arrivals, want 500: the integral of the rate", len(off))
@@ -73,7 +73,8 @@ func TestArrivalsEndWithTheRun(t *testing.T) {
 	g.start = time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	g.arrive(ctx, make(chan arrival, 10)) // must come back
+	g.openQueues()
+	g.arrive(ctx) // must come back
 }
 
 // BenchmarkPacing hands 2,000 arrivals a second to a waiting goroutine, and

@@ -98,7 +98,7 @@ func (o Options) startTime(now time.Time) time.Time {
 }
 
 // Fits tells whether a scenario can be run under a profile, split like this:
-// there are rows for everybody, and users for every segment.
+// there are rows for everybody, and users for every segment, in an open model of each kind.
 func Fits(s Scenario, p Profile, seg Segment) error {
 	users := p.mostUsers()
 	var errs []error
@@ -109,6 +109,8 @@ func Fits(s Scenario, p Profile, seg Segment) error {
 	}
 	if seg.Of > 1 && users < seg.Of {
 		errs = append(errs, fmt.Errorf("profile %s has %d users: too few for %d segments", p.Name, users, seg.Total()))
+	} else if need := seg.Total() * len(s.Users); p.Open && users < need {
+		errs = append(errs, fmt.Errorf("profile %s has %d users: want max_in_flight to be at least %d, a user of each of %d kinds for each of %d segments", p.Name, users, need, len(s.Users), seg.Total()))
 	}
 	return errors.Join(errs...)
 }

@@ -82,6 +82,14 @@ const secondKind = `  - name: writer
     tasks: [{name: write, request: "PUT /write/${accounts}/${queue.id}"}]
 `
 
+const openKinds = `  - name: writer
+    weight: 1.5
+    tasks: [{name: write, request: "PUT /write/${iteration()}/${queue.id}"}]
+  - name: auditor
+    weight: 0.5
+    tasks: [{name: audit, request: "GET /audit/${randInt(1, 1000000)}"}]
+`
+
 func segmentedScenario(t *testing.T, text string) Scenario {
 	t.Helper()
 	dir := t.TempDir()
@@ -145,6 +153,7 @@ func TestSegmentsAreTheWhole(t *testing.T) {
 		{"users", segmentScenario + secondKind, Profile{Stages: []Stage{{0, 20, time.Second, false}, {20, 20, 5 * time.Second, true}}}, true, 150},
 		{"users that leave and return", segmentScenario + secondKind, Profile{Stages: []Stage{{20, 20, 2 * time.Second, true}, {20, 3, time.Second, true}, {3, 20, time.Second, true}, {20, 20, 2 * time.Second, true}}}, true, 100},
 		{"arrivals", segmentScenario, Profile{Open: true, MaxInFlight: 20, Stages: []Stage{{20, 100, 5 * time.Second, true}}}, false, 300},
+		{"arrivals of several kinds", segmentScenario + openKinds, Profile{Open: true, MaxInFlight: 20, Stages: []Stage{{20, 100, 5 * time.Second, true}}}, false, 300},
 		{"random arrivals", segmentScenario, Profile{Open: true, Poisson: true, MaxInFlight: 20, Stages: []Stage{{50, 50, 5 * time.Second, true}}}, false, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -168,7 +177,7 @@ func TestSegmentsAreTheWhole(t *testing.T) {
 }
 
 func TestFits(t *testing.T) {
-	s := segmentedScenario(t, segmentScenario)
+	s := segmentedScenario(t, segmentScenario+secondKind)
 	for _, c := range []struct {
 		name    string
 		profile Profile
@@ -178,6 +187,8 @@ func TestFits(t *testing.T) {
 		{"a row for each user", Profile{Name: "p", Stages: []Stage{{0, 40, time.Second, true}}}, Segment{}, ""},
 		{"more users than rows", Profile{Name: "p", Stages: []Stage{{0, 41, time.Second, true}}}, Segment{}, "accounts.txt has 40 rows, but profile p has 41 users"},
 		{"a larger pool than rows", Profile{Name: "p", Open: true, MaxInFlight: 50, Stages: []Stage{{1, 1, time.Second, true}}}, Segment{}, "has 50 users"},
+		{"fewer users than kinds", Profile{Name: "p", Open: true, MaxInFlight: 7, Stages: []Stage{{1, 1, time.Second, true}}}, Segment{1, 4}, "want max_in_flight to be at least 8, a user of each of 2 kinds for each of 4 segments"},
+		{"a user of each kind", Profile{Name: "p", Open: true, MaxInFlight: 8, Stages: []Stage{{1, 1, time.Second, true}}}, Segment{1, 4}, ""},
 		{"fewer users than segments", Profile{Name: "p", Stages: []Stage{{0, 3, time.Second, true}}}, Segment{1, 4}, "too few for 4 segments"},
 	} {
 		err := Fits(s, c.profile, c.segment)

@@ -38,7 +38,7 @@ func (s Summary) WriteTable(w io.Writer) error {
 	for _, r := range s.ByRequest {
 		var reasons []string
 		for _, reason := range slices.Sorted(maps.Keys(r.Reasons)) {
-			reasons = append(reasons, fmt.Sprintf("%s %d", reason, r.Reasons[reason]))
+			reasons = append(reasons, fmt.Sprintf("%d × %s", r.Reasons[reason], reason))
 		}
 		if len(reasons) > 0 {
 			if _, err := fmt.Fprintf(w, "failures of %s: %s\n", r.Request, strings.Join(reasons, ", ")); err != nil {

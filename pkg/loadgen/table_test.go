@@ -31,8 +31,8 @@ func TestTable(t *testing.T) {
       2999    2 (0.07%)  1,234     0.42  0.42  0.84   1.3    1.7   2.1  Browse
          1  1 (100.00%)    0.5     1234  1234  2469  3704   4938  6172  Buy
       3000    3 (0.10%)  1,235     0.42  0.42  0.84   1.3    1.7   2.1  Aggregated
-failures of Browse: slow 1, status 1
-failures of Buy: timeout 1
+failures of Browse: 1 × slow, 1 × status
+failures of Buy: 1 × timeout
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,68 +10,12 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"slices"
 	"sort"
 	"sync"
 	"time"
 
 	"github.com/tidwall/gjson"
 )
-
-// A kind is a User of the scenario, ready to be run.
-type kind struct {
-	weight float64
-	think  Think
-	start  []request
-	tasks  []task
-	total  float64 // of the tasks' weights
-}
-
-type task struct {
-	upTo  float64 // cumulative weight
-	steps []request
-}
-
-// A request is a Step, ready to be sent.
-type request struct {
-	Step
-	channel
-	target  *url.URL
-	prefix  string   // path of the target
-	static  *message // the whole request, when it never changes
-	timeout time.Duration
-}
-
-func (g *Generator) newKind(u User) kind {
-	k := kind{weight: u.Weight, think: u.Think, start: g.newRequests(u.Start)}
-	for _, t := range u.Tasks {
-		k.total += t.Weight
-		k.tasks = append(k.tasks, task{k.total, g.newRequests(t.Steps)})
-	}
-	return k
-}
-
-func (g *Generator) newRequests(steps []Step) []request {
-	requests := make([]request, len(steps))
-	for i, st := range steps {
-		r := request{Step: st, channel: g.rec.channelOf(st.Name, st.Method, st.expect.wanted()), target: g.opts.Target,
-			prefix: trimSlash(g.opts.Target.EscapedPath()), timeout: cmp.Or(st.Timeout, g.opts.Timeout)}
-		if st.isStatic() {
-			r.static = &message{}
-			r.render(r.static, destination{method: st.Method, origin: g.dialer, withBody: true}, &scope{}, nil)
-		}
-		requests[i] = r
-	}
-	return requests
-}
-
-func (st Step) isStatic() bool {
-	static := st.path.isStatic() && st.body.isStatic()
-	for _, h := range slices.Concat(st.headers, st.cookies) {
-		static = static && h.value.isStatic()
-	}
-	return static
-}
 
 // A user does tasks, over connections of its own.
 type user struct {
@@ -99,29 +42,11 @@ type draft struct {
 
 var drafts = sync.Pool{New: func() any { return &draft{} }}
 
-func (g *Generator) newUser(hard context.Context, id int) *user {
-	u := &user{g: g, id: id, hard: hard, kind: g.pickKind(id), shard: g.rec.shards[id%len(g.rec.shards)], link: g.fleet.link(g.dialer)}
+func (g *Generator) newUser(hard context.Context, id int, k *kind) *user {
+	u := &user{g: g, id: id, hard: hard, kind: k, shard: g.rec.shards[id%len(g.rec.shards)], link: g.fleet.link(g.dialer)}
 	u.scope = newScope(&g.opts.Scenario, g.opts.Seed, id)
 	u.rng = u.scope.rng
 	return u
-}
-
-// pickKind spreads users over the kinds in proportion to their weights, the
-// same way in every run: the golden ratio's multiples are evenly spread.
-func (g *Generator) pickKind(id int) *kind {
-	total := 0.0
-	for _, k := range g.kinds {
-		total += k.weight
-	}
-	const goldenRatio = 0.6180339887498949
-	at := goldenRatio * float64(id)
-	at = (at - float64(int(at))) * total
-	for i := range g.kinds {
-		if at -= g.kinds[i].weight; at < 0 {
-			return &g.kinds[i]
-		}
-	}
-	return &g.kinds[len(g.kinds)-1]
 }
 
 func (u *user) leave() {
@@ -211,12 +136,14 @@ func (u *user) runClosed(ctx context.Context, life int) {
 	}
 }
 
-func (u *user) runOpen(ctx context.Context, queue <-chan arrival, loggedIn chan<- struct{}) {
+// runOpen does the arrivals of the user's kind, as long as there are any.
+func (u *user) runOpen(ctx context.Context, loggedIn chan<- struct{}) {
 	defer u.leave()
 	if !u.begin(ctx) {
 		return
 	}
 	loggedIn <- struct{}{}
+	queue := u.kind.queue
 	free := u.g.fleet.now()
 	for {
 		if len(queue) == 0 {
