@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,9 +20,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
 
 	"github.com/plumbline/plumbline/internal/analysis"
 	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
 	"github.com/plumbline/plumbline/pkg/promql/querytest"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -66,6 +73,122 @@ func onServer(t *testing.T, r run.Run, sla []byte, url string) *analysis.Analyze
 		t.Fatal(err)
 	}
 	return &analysis.Analyzer{Store: st}
+}
+
+// TestScoresOnTheServerNamed holds the server at PLUMBLINE_PROMETHEUS_URL to what
+// is scored of a recording. It writes a run of six minutes to it by remote write,
+// at PLUMBLINE_REMOTE_WRITE_URL where that is elsewhere. Resources and charts
+// aren't compared: rate() is the server's own.
+func TestScoresOnTheServerNamed(t *testing.T) {
+	url := os.Getenv("PLUMBLINE_PROMETHEUS_URL")
+	if url == "" {
+		t.Skip("PLUMBLINE_PROMETHEUS_URL names no server")
+	}
+	write := os.Getenv("PLUMBLINE_REMOTE_WRITE_URL")
+	if write == "" {
+		write = url + "/api/v1/write"
+	}
+	dir := t.TempDir()
+	now := newCopy(t, store.Open(dir), bigRun(t, dir, 6*time.Minute, 400))
+	querytest.Send(t, write, now.series)
+	awaitJob(t, url, now.job)
+	scored := func(opts analysis.Options) string {
+		t.Helper()
+		rep, err := (&analysis.Analyzer{Store: now.store}).Report(t.Context(), now.run.ID, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep.Resources, rep.Charts, rep.Checks, rep.Verdict = nil, nil, nil, 0
+		return numbers(t, rep)
+	}
+	if diff := cmp.Diff(scored(analysis.Options{}), scored(analysis.Options{Prometheus: url})); diff != "" {
+		t.Errorf("from the recording (-) and from the server (+):\n%s", diff)
+	}
+}
+
+// A copied run is one whose samples end now, under a job of its own, so that a
+// server which holds others takes it.
+type copied struct {
+	store  *store.Store
+	run    run.Run
+	job    string
+	series prompb.WriteRequest
+}
+
+// newCopy copies the numbers of a run: native histograms are not kept by every server.
+func newCopy(t *testing.T, from *store.Store, r run.Run) copied {
+	t.Helper()
+	later := time.Since(r.Window.End).Truncate(time.Second) - 30*time.Second // the series go on for 20 s
+	c := copied{store: store.Open(t.TempDir()), run: r, job: fmt.Sprintf("paracle-api-%d", time.Now().Unix())}
+	c.run.ID = c.job
+	c.run.Stages = slices.Clone(r.Stages)
+	for _, w := range []*run.Window{&c.run.Window, &c.run.Steady, &c.run.Stages[0].Window} {
+		*w = run.Window{Start: w.Start.Add(later), End: w.End.Add(later)}
+	}
+	sla, err := os.ReadFile(filepath.Join(from.Dir(r.ID), "sla.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sla = bytes.ReplaceAll(sla, []byte(`job="paracle-api"`), fmt.Appendf(nil, "job=%q", c.job))
+	if _, err := c.store.Reserve(c.run.ID, c.run.Window.Start); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.store.WriteFile(c.run.ID, "sla.yaml", sla), c.store.Save(c.run), c.copySeries(t, from.Recording(r.ID), promql.History(r.Window, r.Source.Scrape()), later)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// copySeries copies what a recording has in a window to a later time.
+func (c *copied) copySeries(t *testing.T, recording string, w run.Window, later time.Duration) error {
+	t.Helper()
+	from, err := embedded.Open(recording)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := embedded.Create(c.store.Recording(c.run.ID), w.Duration())
+	if err != nil {
+		return err
+	}
+	everything := promql.Selector{Matchers: []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, ".+")}}
+	_, _, err = promql.Raw(t.Context(), from, everything, run.Window{Start: w.Start, End: w.End.Add(time.Minute)}, func(s promql.Series) error {
+		if s.Points[0].Histogram != nil {
+			return nil
+		}
+		ls := labels.NewBuilder(s.Labels).Set(model.JobLabel, c.job)
+		if s.Labels.Has("run") {
+			ls.Set("run", c.run.ID)
+		}
+		ts := prompb.TimeSeries{Labels: prompb.FromLabels(ls.Labels(), nil)}
+		for i := range s.Points {
+			p := &s.Points[i]
+			p.Time = p.Time.Add(later)
+			ts.Samples = append(ts.Samples, prompb.Sample{Timestamp: p.Time.UnixMilli(), Value: p.Value})
+		}
+		c.series.Timeseries = append(c.series.Timeseries, ts)
+		return to.Append(ls.Labels(), s.Points...)
+	})
+	return errors.Join(err, to.Seal())
+}
+
+// awaitJob waits until a server shows the series of a job.
+func awaitJob(t *testing.T, url, job string) {
+	t.Helper()
+	client, err := promql.NewClient(url, config.DefaultHTTPClientConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
+		res, err := client.Query(t.Context(), fmt.Sprintf("up{job=%q}", job), time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Series) > 0 {
+			return
+		}
+	}
+	t.Fatalf("%s shows no series of job %s within 30 s of their being written", url, job)
 }
 
 func TestCaptureChangesNoNumber(t *testing.T) {

@@ -137,15 +137,20 @@ func (c *Captured) copySeries(ctx context.Context, q promql.Querier, selectors [
 	}
 	seen := map[string]bool{}
 	for _, sel := range selectors {
-		stored, err := promql.Raw(ctx, q, sel, w, func(s promql.Series) error {
+		stored, warnings, err := promql.Raw(ctx, q, sel, w, func(s promql.Series) error {
 			seen[s.Labels.String()] = true
 			return out.Append(s.Labels, s.Points...)
 		})
 		if err != nil {
 			return errors.Join(err, out.Abandon())
 		}
-		if warning := "this Prometheus has no remote read: the series were copied as PromQL shows them, without stale markers and without the schema of native histograms"; !stored && !slices.Contains(c.Warnings, warning) {
-			c.Warnings = append(c.Warnings, warning)
+		if !stored {
+			warnings = append(warnings, "this Prometheus has no remote read: the series were copied as PromQL shows them, without stale markers and without the schema of native histograms")
+		}
+		for _, w := range warnings {
+			if !slices.Contains(c.Warnings, w) {
+				c.Warnings = append(c.Warnings, w)
+			}
 		}
 	}
 	c.Series, c.Samples = len(seen), out.Samples()

@@ -146,7 +146,8 @@ func (e *evidence) quantiles(context.Context) (outcome, error) {
 		name string
 		of   func(report.Percentile) report.Number
 	}{{"server", func(p report.Percentile) report.Number { return p.Server }}, {"client", func(p report.Percentile) report.Number { return p.Client }}} {
-		for i := 1; i < len(e.percentiles); i++ {
+		// The last value is measured, and the bucket in which a quantile is interpolated may reach beyond it.
+		for i := 1; i < len(e.percentiles) && e.percentiles[i].Q < 1; i++ {
 			low, high := side.of(e.percentiles[i-1]), side.of(e.percentiles[i])
 			if low > high {
 				wrong = append(wrong, fmt.Sprintf("%s: %g %% (%.4g s) is above %g %% (%.4g s)", side.name, 100*e.percentiles[i-1].Q, low, 100*e.percentiles[i].Q, high))

@@ -258,7 +258,7 @@ func (e *evidence) restarts(ctx context.Context) (outcome, error) {
 		note(res, "counters of %s at %s started again %.0f times (counted on from there)")
 	}
 	if jobs := e.jobs(); jobs != "" {
-		res, err := e.meter.Query(ctx, fmt.Sprintf("sum by (job, instance) (changes(process_start_time_seconds{job=~%q}[%s])) > 0", jobs, window), e.run.Window.End)
+		res, err := e.meter.Query(ctx, fmt.Sprintf("sum by (job, instance) %s", promql.Restarts(fmt.Sprintf("process_start_time_seconds{job=~%q}", jobs), window)), e.run.Window.End)
 		if err != nil {
 			return outcome{}, err
 		}

@@ -186,6 +186,10 @@ func TestQuantilesThatDecrease(t *testing.T) {
 	if err != nil || got.verdict != slo.Fail || !strings.Contains(got.detail, "server: 90 % (0.512 s) is above 95 % (0.423 s)") {
 		t.Errorf("got %s (%s), %v; want the guide's 90 %% refused", got.verdict, got.detail, err)
 	}
+	e.percentiles = []report.Percentile{{Q: .95, Server: .2, Client: .2}, {Q: .999, Server: .486, Client: .472}, {Q: 1, Server: .463, Client: .463}}
+	if got, err := e.quantiles(t.Context()); err != nil || got.verdict != slo.Pass {
+		t.Errorf("got %s (%s), %v; want a bucket that reaches beyond the last value accepted", got.verdict, got.detail, err)
+	}
 }
 
 func TestWarmUpIsCutAndSaid(t *testing.T) {

@@ -127,16 +127,19 @@ var limits = []string{
 func (a answer) refusal(e envelope) error {
 	t := &trouble{after: retryAfter(a.header)}
 	has := func(part string) bool { return strings.Contains(e.message, part) }
+	said := abridged(e.message)
 	switch {
 	case slices.ContainsFunc(limits, has) && a.status != http.StatusTooManyRequests:
-		t.error = fmt.Errorf("%w: %s", errTooMuch, excerpt(e.message))
+		t.error = fmt.Errorf("%w: %s", errTooMuch, said)
+	case has("rpc error: code = "): // Thanos blames the query, with 422
+		t.again, t.error = true, fmt.Errorf("%s: a part of it did not answer: %s", a.code(), said)
 	case e.kind == "bad_data", e.kind == "execution", a.status == http.StatusBadRequest, a.status == http.StatusUnprocessableEntity:
-		t.error = fmt.Errorf("%w: %s", ErrBadQuery, excerpt(e.message))
+		t.error = fmt.Errorf("%w: %s", ErrBadQuery, said)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		t.error = fmt.Errorf("%s: it wants other credentials; set prometheus.http_config: %s", a.code(), excerpt(e.message))
+		t.error = fmt.Errorf("%s: it wants other credentials; set prometheus.http_config: %s", a.code(), said)
 	default:
 		t.again = a.status == http.StatusTooManyRequests || a.status >= 500
-		t.error = fmt.Errorf("%s: %s: %s", a.code(), e.kind, excerpt(e.message))
+		t.error = fmt.Errorf("%s: %s: %s", a.code(), e.kind, said)
 	}
 	return t
 }

@@ -25,6 +25,8 @@ func TestExpressionsAnswer(t *testing.T) {
   d_seconds_bucket{instance="b",le="+Inf"} 0+5x80
   d_seconds_sum{instance="a"} 0+5x80
   d_seconds_count{instance="a"} 0+10x80
+  began_seconds{instance="a"} 7x40 1500x40
+  began_seconds{instance="b"} 7x80
   n_seconds{instance="a"} {{schema:0 count:0 sum:0}}+{{schema:0 count:4 sum:6 buckets:[4]}}x80
 `))
 	for _, c := range []struct {
@@ -41,6 +43,7 @@ func TestExpressionsAnswer(t *testing.T) {
 		{"a mean of a native histogram", promql.Mean("n_seconds", promql.Native, "5m"), 1.5},
 		{"an uptime", promql.ShareOfIntervals(`x_total{ok="y"}`, "x_total", "1m", "20m"), 0.5},
 		{"an uptime without any success", promql.ShareOfIntervals(`x_total{ok="never"}`, "x_total", "1m", "20m"), 0},
+		{"restarts", promql.Restarts("began_seconds", "20m"), 1},
 		{"the greatest rate", promql.OverTime("max", promql.Rate(`x_total{ok="y"}`, "2m"), "20m", "15s"), 3},
 	} {
 		res, err := q.Query(t.Context(), c.expr, time.Unix(1200, 0))

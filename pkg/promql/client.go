@@ -113,6 +113,8 @@ func (c *Client) part(ctx context.Context, expr string, r Range) (Result, error)
 
 func (c *Client) query(ctx context.Context, path string, form url.Values) (res Result, err error) {
 	form.Set("timeout", c.Timeout.String())
+	form.Set("nocache", "1")          // else VictoriaMetrics asks at other times, which it caches
+	form.Set("latency_offset", "1ms") // else it answers for the last 30 s what was before
 	err = c.ask(ctx, c.post(path, form), func(a answer) (err error) {
 		res, err = a.result()
 		return err
@@ -206,11 +208,7 @@ func join(parts []Result) Result {
 	var out Result
 	at := map[string]int{}
 	for _, part := range parts {
-		for _, w := range part.Warnings {
-			if !slices.Contains(out.Warnings, w) {
-				out.Warnings = append(out.Warnings, w)
-			}
-		}
+		out.Warnings = merge(out.Warnings, part.Warnings)
 		for _, s := range part.Series {
 			key := s.Labels.String()
 			i, known := at[key]
@@ -236,6 +234,18 @@ func excerpt(text string) string {
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 4*most)], "�")), " ")
 	if runes := []rune(text); len(runes) > most {
 		text = string(runes[:most]) + "…"
+	}
+	return text
+}
+
+// abridged is a server's message, on one line. Of a long one it is the start and
+// the end, where the cause stands: those of VictoriaMetrics and Thanos tell the
+// query and the way to the cause first.
+func abridged(text string) string {
+	const head, tail = 80, 300
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "�")), " ")
+	if runes := []rune(text); len(runes) > head+tail {
+		text = string(runes[:head]) + " … " + string(runes[len(runes)-tail:])
 	}
 	return text
 }

@@ -33,6 +33,14 @@ func Increase(counter, window string, by ...string) string {
 	return sumBy(by, fmt.Sprintf("increase(%s[%s])", counter, window))
 }
 
+// Restarts is how often processes, given by a selector of the times at which they
+// started, started again in a window; nothing for those that didn't. The second
+// condition is for VictoriaMetrics, to which the first value is a change as well.
+func Restarts(startTimes, window string) string {
+	began := startTimes + "[" + window + "]"
+	return fmt.Sprintf("(changes(%s) > 0 and max_over_time(%s) > min_over_time(%s))", began, began, began)
+}
+
 // Quantile is the quantile q of a histogram, given by its base name, over the
 // values of a window.
 func Quantile(q float64, histogram string, form HistogramForm, window string, by ...string) string {

@@ -211,7 +211,7 @@ func (m *Meter) subtracted(ctx context.Context, t *tally, sel Selector) (bool, e
 // paged fetches the raw samples in pages and differences them here.
 func (m *Meter) paged(ctx context.Context, t *tally, sel Selector) (bool, error) {
 	counters := map[string]*counter{}
-	err := Pages(ctx, noting{m}, sel, t.grid.since(lookback), func(s Series) error {
+	warnings, err := Pages(ctx, noting{m}, sel, t.grid.since(lookback), func(s Series) error {
 		key := s.Labels.String()
 		c := counters[key]
 		if c == nil {
@@ -223,6 +223,7 @@ func (m *Meter) paged(ctx context.Context, t *tally, sel Selector) (bool, error)
 		}
 		return nil
 	})
+	t.warn(warnings...)
 	if err != nil {
 		return false, err
 	}
@@ -232,21 +233,22 @@ func (m *Meter) paged(ctx context.Context, t *tally, sel Selector) (bool, error)
 // Pages asks q for the raw samples of sel over w, five minutes at a time, so that
 // a server without remote read can give them too. A series comes once for each
 // page, in order of time, and may repeat samples at the edges of pages.
-func Pages(ctx context.Context, q Querier, sel Selector, w run.Window, take func(Series) error) error {
+func Pages(ctx context.Context, q Querier, sel Selector, w run.Window, take func(Series) error) (warnings []string, err error) {
 	for at := w.Start; at.Before(w.End); {
 		end := minTime(at.Add(lookback), w.End)
 		page, err := q.Query(ctx, fmt.Sprintf("%s[%s]", sel, promDuration(end.Sub(at))), end)
 		if err != nil {
-			return err
+			return warnings, err
 		}
+		warnings = merge(warnings, page.Warnings)
 		for _, s := range page.Series {
 			if err := take(s); err != nil {
-				return err
+				return warnings, err
 			}
 		}
 		at = end
 	}
-	return nil
+	return warnings, nil
 }
 
 // addBirths adds the first value of each counter that was born inside the grid,

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/histogram"
@@ -85,6 +86,16 @@ func QueryError(expr string, err error) error {
 		expr = expr[:most] + "…"
 	}
 	return fmt.Errorf("query %q: %w", expr, err)
+}
+
+// merge appends warnings that were not there.
+func merge(warnings, more []string) []string {
+	for _, w := range more {
+		if !slices.Contains(warnings, w) {
+			warnings = append(warnings, w)
+		}
+	}
+	return warnings
 }
 
 // scalar is the value of a result that has just one; 0 of an empty one.

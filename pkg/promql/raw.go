@@ -22,11 +22,13 @@ func History(w run.Window, scrape time.Duration) run.Window {
 // Raw takes the raw samples of sel over w as they are stored where the Querier
 // gives them so, else page by page as PromQL shows them: without stale markers,
 // and without the schema of native histograms. A series may come in several
-// parts, in order of time, which repeat samples at their edges.
-func Raw(ctx context.Context, q Querier, sel Selector, w run.Window, take func(Series) error) (stored bool, err error) {
+// parts, in order of time, which repeat samples at their edges. The warnings are
+// the server's own, such as that not all of it answered.
+func Raw(ctx context.Context, q Querier, sel Selector, w run.Window, take func(Series) error) (stored bool, warnings []string, err error) {
 	sampler, can := q.(Sampler)
 	if !can {
-		return false, Pages(ctx, q, sel, w, take)
+		warnings, err = Pages(ctx, q, sel, w, take)
+		return false, warnings, err
 	}
 	err = sampler.Samples(ctx, sel, w, func(ls labels.Labels, it Iterator) error {
 		points, err := readPoints(it)
@@ -39,14 +41,17 @@ func Raw(ctx context.Context, q Querier, sel Selector, w run.Window, take func(S
 	switch half := w.Duration() / 2; {
 	case errors.Is(err, errTooMuch) && half > least:
 		middle := w.Start.Add(half)
-		if stored, err = Raw(ctx, q, sel, run.Window{Start: w.Start, End: middle}, take); err != nil {
-			return stored, err
+		_, before, err := Raw(ctx, q, sel, run.Window{Start: w.Start, End: middle}, take)
+		if err != nil {
+			return false, before, err
 		}
-		return Raw(ctx, q, sel, run.Window{Start: middle, End: w.End}, take)
+		stored, after, err := Raw(ctx, q, sel, run.Window{Start: middle, End: w.End}, take)
+		return stored, merge(before, after), err
 	case errors.Is(err, ErrNoSamples):
-		return false, Pages(ctx, q, sel, w, take)
+		warnings, err = Pages(ctx, q, sel, w, take)
+		return false, warnings, err
 	}
-	return true, err
+	return true, nil, err
 }
 
 // readPoints reads the rest of an iterator.

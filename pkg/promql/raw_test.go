@@ -37,7 +37,7 @@ func (l limited) Samples(_ context.Context, _ Selector, w run.Window, visit Visi
 }
 
 func (l limited) Query(_ context.Context, _ string, at time.Time) (Result, error) {
-	return Result{Series: []Series{{Points: []Point{{Time: at, Value: -1}}}}}, nil
+	return Result{Series: []Series{{Points: []Point{{Time: at, Value: -1}}}}, Warnings: []string{"a store is down"}}, nil
 }
 
 func TestRawSamplesComeInPartsThatTheServerTakes(t *testing.T) {
@@ -54,7 +54,7 @@ func TestRawSamplesComeInPartsThatTheServerTakes(t *testing.T) {
 		{"page by page, since even a minute is too much", limited{why: errTooMuch}, false, []float64{-1, -1, -1, -1}},
 	} {
 		var got []float64
-		stored, err := Raw(t.Context(), c.q, Selector{Metric: "x"}, w, func(s Series) error {
+		stored, warnings, err := Raw(t.Context(), c.q, Selector{Metric: "x"}, w, func(s Series) error {
 			for _, p := range s.Points {
 				got = append(got, p.Value)
 			}
@@ -62,6 +62,9 @@ func TestRawSamplesComeInPartsThatTheServerTakes(t *testing.T) {
 		})
 		if diff := cmp.Diff(c.want, got); err != nil || stored != c.stored || diff != "" {
 			t.Errorf("%s: got stored %v, %v (-want +got)\n%s", c.name, stored, err, diff)
+		}
+		if want := map[bool][]string{false: {"a store is down"}}[c.stored]; !cmp.Equal(want, warnings) {
+			t.Errorf("%s: got warnings %q, want %q", c.name, warnings, want)
 		}
 	}
 }

@@ -75,11 +75,7 @@ func (t *tally) add(g *Gain, i int, v float64, h *histogram.FloatHistogram) {
 
 // warn keeps a warning, once.
 func (t *tally) warn(warnings ...string) {
-	for _, w := range warnings {
-		if !slices.Contains(t.warnings, w) {
-			t.warnings = append(t.warnings, w)
-		}
-	}
+	t.warnings = merge(t.warnings, warnings)
 }
 
 // increments are the sums.

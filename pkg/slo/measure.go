@@ -17,7 +17,6 @@ import (
 
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
-	"github.com/plumbline/plumbline/pkg/stats"
 )
 
 // minCoverage is the share of its window that an objective needs scrapes for.
@@ -421,7 +420,8 @@ func ratioRow(x, n []float64, perInterval bool) Result {
 	for i := range n {
 		bad, all = bad+x[i], all+n[i]
 	}
-	row.Value, row.Events, row.Dispersion = bad/all, all, max(stats.Overdispersion(x, n), 1)
+	row.Value, row.Events = bad/all, all
+	row.Dispersion, _ = dispersion(x, n)
 	if all > 0 {
 		row.Low, row.High = shareInterval(x, n)
 	}

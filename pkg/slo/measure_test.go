@@ -193,6 +193,13 @@ limit{job="node",instance="n",pod="b"} 2x150
 	}
 }
 
+func TestEventsThatNeverHappenDontClump(t *testing.T) {
+	got, _ := measure(t, healthy, `ratio: {bad: 'http_requests_total{$api,status="404"}', total: 'http_requests_total{$api}'}, unit: ratio`, nil)
+	if got.Value != 0 || got.Dispersion != 1 {
+		t.Errorf("got %v with dispersion %v, want 0 with 1", got.Value, got.Dispersion)
+	}
+}
+
 func TestMarginal(t *testing.T) {
 	got, _ := measure(t, healthy, `ratio: {bad: 'http_requests_total{$api,status="200"}', total: 'http_requests_total{$api}'}, unit: ratio, must: "> 99.99%"`, nil)
 	if !got.Marginal {

@@ -184,28 +184,36 @@ func differing(series []promql.Series) (names []string) {
 	return names
 }
 
-// noPairs asks both sides of each operation that itself gives nothing.
+// noPairs asks both sides of each operation that itself gives nothing, and whether
+// they pair: VictoriaMetrics leaves out what is no number, such as 0/0.
 func noPairs(ctx context.Context, l *Live, p *pass) (err error) {
 	p.each(func(n parser.Node, _ []parser.Node) {
 		b, ok := n.(*parser.BinaryExpr)
 		if !ok || err != nil || b.VectorMatching == nil || b.Op.IsSetOperator() || b.Op.IsComparisonOperator() {
 			return
 		}
-		sides := make([]int, 3)
-		for i, e := range []parser.Expr{b, b.LHS, b.RHS} {
+		var found [4]int
+		for i, e := range []parser.Expr{b, b.LHS, b.RHS, pairs(b)} {
 			var res promql.Result
 			if res, err = l.Meter.Query(ctx, e.String(), l.Window.End); err != nil {
 				return
 			}
-			if sides[i] = len(res.Series); i == 0 && sides[0] > 0 {
+			if found[i] = len(res.Series); i == 0 && found[0] > 0 {
 				return
 			}
 		}
-		if sides[1] > 0 && sides[2] > 0 {
-			p.report(b, "%d series on the left and %d on the right, and no two pair", sides[1], sides[2])
+		if found[1] > 0 && found[2] > 0 && found[3] == 0 {
+			p.report(b, "%d series on the left and %d on the right, and no two pair", found[1], found[2])
 		}
 	})
 	return err
+}
+
+// pairs selects what is on the left of an operation and has something to pair with on the right.
+func pairs(b *parser.BinaryExpr) parser.Expr {
+	return &parser.BinaryExpr{Op: parser.LAND, LHS: b.LHS, RHS: b.RHS, VectorMatching: &parser.VectorMatching{
+		Card: parser.CardManyToMany, MatchingLabels: b.VectorMatching.MatchingLabels, On: b.VectorMatching.On,
+	}}
 }
 
 // inWindow is the length of the window as PromQL writes it.
@@ -245,7 +253,7 @@ func labelsIn(series []promql.Series) []labels.Labels {
 
 func targetRestart(ctx context.Context, l *Live, p *pass) error {
 	return p.eachSelector(func(s *parser.VectorSelector, metric string) error {
-		expr := fmt.Sprintf("(changes(process_start_time_seconds[%s]) > 0) and on (job, instance) %s", l.inWindow(), l.over(selector(s)))
+		expr := fmt.Sprintf("%s and on (job, instance) %s", promql.Restarts("process_start_time_seconds", l.inWindow()), l.over(selector(s)))
 		res, err := l.Meter.Query(ctx, expr, l.Window.End)
 		if len(res.Series) > 0 {
 			p.report(s, "the target of %s restarted in the window%s", metric, at(labelsIn(res.Series)))
