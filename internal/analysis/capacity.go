@@ -482,14 +482,15 @@ func resourceSeries(r slo.ResourceResult, l *loadSeries, stretches []stretch) ca
 	if math.IsNaN(out.Limit) && r.Resource.Unit == "ratio" && r.Resource.Limit == "" {
 		out.Limit = 1
 	}
-	if len(r.Series) == 0 {
-		if out.Missing = r.Reason; out.Missing == "" {
-			out.Missing = "no series in the window"
-		}
-		return out
-	}
-	if l.n == 0 {
+	switch none := len(r.Series) == 0; {
+	case none && r.Reason == "":
+		out.Missing = "no series in the window"
+	case none, math.IsNaN(out.Limit):
+		out.Missing = r.Reason
+	case l.n == 0:
 		out.Missing = l.reason
+	}
+	if out.Missing != "" {
 		return out
 	}
 	width := 1

@@ -58,15 +58,23 @@ const tries = 2
 // Try runs a cell, unless its recording is there, and diagnoses it. A cell whose
 // load generator was kept from its work by something else on the machine is run
 // once more.
-func (l Lab) Try(ctx context.Context, c Cell) (o Outcome, err error) {
+func (l Lab) Try(ctx context.Context, c Cell) (Outcome, error) {
 	if r, err := l.Store.Load(c.Name); err == nil && r.State == run.Complete {
 		return l.diagnose(ctx, c)
 	}
-	for range tries {
+	return untilValid(func() (Outcome, error) {
 		if err := l.record(ctx, c); err != nil {
 			return Outcome{}, fmt.Errorf("%s: %w", c.Name, err)
 		}
-		if o, err = l.diagnose(ctx, c); err != nil || o.Invalid == "" {
+		return l.diagnose(ctx, c)
+	})
+}
+
+// untilValid runs something until its load was what it should have been, or it
+// was tried often enough.
+func untilValid(try func() (Outcome, error)) (o Outcome, err error) {
+	for range tries {
+		if o, err = try(); err != nil || o.Invalid == "" {
 			break
 		}
 	}

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"slices"
@@ -50,6 +51,39 @@ func TestFaultsAreFoundUnderLoad(t *testing.T) {
 				t.Errorf("the first finding does not name the fault:\n%s", table.String())
 			case o.Diagnosis.Findings[0].Severity != bottleneck.High:
 				t.Errorf("got severity %s, want HIGH: objectives failed", o.Diagnosis.Findings[0].Severity)
+			}
+		})
+	}
+}
+
+// What a starved load generator recorded tells nothing of the service, so it is run again.
+func TestStarvedCellsAreRunOnceMore(t *testing.T) {
+	valid, starved, stuck := Outcome{}, Outcome{Invalid: "start lag"}, errors.New("stuck")
+	for name, tc := range map[string]struct {
+		outcomes []Outcome
+		err      error // of the last
+		want     Outcome
+	}{
+		"a valid load":                     {[]Outcome{valid}, nil, valid},
+		"starved once":                     {[]Outcome{starved, valid}, nil, valid},
+		"starved each time":                {[]Outcome{starved, starved}, nil, starved},
+		"an error is not tried again":      {[]Outcome{valid}, stuck, valid},
+		"an error after a starved attempt": {[]Outcome{starved, valid}, stuck, valid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := 0
+			got, err := untilValid(func() (Outcome, error) {
+				n++
+				if n > len(tc.outcomes) {
+					t.Fatalf("tried %d times, want %d", n, len(tc.outcomes))
+				}
+				if n == len(tc.outcomes) {
+					return tc.outcomes[n-1], tc.err
+				}
+				return tc.outcomes[n-1], nil
+			})
+			if n != len(tc.outcomes) || got.Invalid != tc.want.Invalid || !errors.Is(err, tc.err) {
+				t.Errorf("got %q, %v after %d tries, want %q, %v after %d", got.Invalid, err, n, tc.want.Invalid, tc.err, len(tc.outcomes))
 			}
 		})
 	}

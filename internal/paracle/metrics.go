@@ -20,7 +20,8 @@ type metrics struct {
 	llmDuration, downstream                       *prometheus.HistogramVec
 }
 
-// runtimeMetrics are those of the Go runtime that tell of contention and of the collector's share.
+// runtimeMetrics are those of the Go runtime that tell of contention, of waits for a
+// processor and of the collector's share.
 var runtimeMetrics = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile(`^/(sync/mutex/wait|cpu/classes|sched/latencies).*`)}
 
 func newMetrics(cfg Config) *metrics {

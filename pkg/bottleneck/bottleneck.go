@@ -115,14 +115,17 @@ type Finding struct {
 	Recommendations []string
 	Evidence        []Evidence
 
-	class    class                       // of the evidence; the first rank of findings of one severity
-	strength float64                     // of the evidence, among its class
-	values   []float64                   // of what was looked at, interval by interval; nil when there is none
-	covers   []bool                      // intervals in which it was in trouble
-	causes   []string                    // ids of findings that this one explains
-	reach    float64                     // of a dependency: its calls for each request
-	slows    func(limit float64) float64 // of a dependency: the share of requests that its calls alone take beyond a limit
-	improve  []Improvement
+	class    class     // of the evidence; the first rank of findings of one severity
+	strength float64   // of the evidence, among its class
+	values   []float64 // of what was looked at, interval by interval; nil when there is none
+	covers   []bool    // intervals in which it was in trouble
+	causes   []string  // ids of findings that this one explains
+	// Of a pool or a lock: how many hold or await it, interval by interval; its name
+	// says who they are. Of a finding about a processor: whose that is.
+	crowd, processor line
+	reach            float64                     // of a dependency: its calls for each request
+	slows            func(limit float64) float64 // of a dependency: the share of requests that its calls alone take beyond a limit
+	improve          []Improvement
 }
 
 // Evidence is a query, what it shows, and what was expected.
@@ -163,8 +166,14 @@ func Detect(ctx context.Context, m *promql.Meter, s Scope) (Diagnosis, error) {
 		}
 		for _, f := range fs {
 			f.Probe, f.ID = p.ID, p.ID+"/"+f.ID
-			found = append(found, e.judge(f))
+			found = append(found, f)
 		}
+	}
+	if err := e.starve(ctx, found); err != nil {
+		return Diagnosis{}, fmt.Errorf("waits for a processor: %w", err)
+	}
+	for i := range found {
+		found[i] = e.judge(found[i])
 	}
 	d := Diagnosis{Findings: e.rank(found)}
 	d.Improvements = improvements(d.Findings)
@@ -176,7 +185,11 @@ func Detect(ctx context.Context, m *promql.Meter, s Scope) (Diagnosis, error) {
 // gaps says what the run's series can't answer.
 func (e *exam) gaps() (gaps []string) {
 	if e.requests == nil {
-		gaps = append(gaps, "there is no histogram of what requests took at the service: what waits and dependencies had of their time can't be told")
+		missing := ""
+		if e.Requests != "" {
+			missing = fmt.Sprintf(" (no series of %s)", e.expand(e.Requests))
+		}
+		gaps = append(gaps, fmt.Sprintf("there is no histogram of what requests took at the service%s: what waits and dependencies had of their time can't be told", missing))
 	}
 	if e.requests != nil && e.coverage < leastCoverage {
 		gaps = append(gaps, fmt.Sprintf("scrapes of the service cover only %s of the scored window: what its gauges were in between isn't known, and its counters give means over the gaps", percent(e.coverage)))
@@ -188,7 +201,12 @@ func (e *exam) gaps() (gaps []string) {
 		switch {
 		case len(r.Series) == 0:
 			gaps = append(gaps, fmt.Sprintf("%s: there are no series of it", r.ID))
-		case !r.Unlimited && (!(r.Limit > 0) || math.IsInf(r.Limit, 1)):
+		case r.Unlimited || r.Limit > 0 && !math.IsInf(r.Limit, 1):
+		case math.IsInf(r.Limit, 1):
+			gaps = append(gaps, fmt.Sprintf("%s: it has no limit (+Inf), so it can't be used up", r.ID))
+		case r.Limit <= 0:
+			gaps = append(gaps, fmt.Sprintf("%s: its limit is %g, which means none is set, so it can't be told how full it was", r.ID, r.Limit))
+		default:
 			gaps = append(gaps, fmt.Sprintf("%s: its limit is not known, so it can't be told how full it was", r.ID))
 		}
 	}

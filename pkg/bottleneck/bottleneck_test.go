@@ -178,6 +178,13 @@ func TestTheCauseComesFirst(t *testing.T) {
 			w.counter(`process_cpu_seconds_total{job="api",instance="b"}`, about(1.96*5))
 			return w.miss("p95", latency, true, 0)
 		}, "HIGH utilization/process-cpu"},
+		"a node that is used up": {func() *world {
+			w := healthy()
+			for mode, share := range map[string]float64{"idle": .01, "iowait": .01, "user": .6, "system": .38} {
+				w.counter(`node_cpu_seconds_total{job="node",instance="n",cpu="0",mode="`+mode+`"}`, always(share*5))
+			}
+			return w.miss("p95", latency, true, 0)
+		}, "HIGH utilization/node-cpu"},
 		"garbage, which uses the processor up": {func() *world {
 			w := healthy().replace(`process_cpu_seconds_total{job="api",instance="b"`).replace(`go_cpu_classes_gc_total_cpu_seconds_total{job="api",instance="b"`)
 			w.counter(`process_cpu_seconds_total{job="api",instance="b"}`, about(1.96*5))
@@ -293,6 +300,7 @@ func TestResourcesOfTheSLA(t *testing.T) {
 		"a limit of zero":             {resource("api-cpu", "API pods", "CPU", "", 0, always(0)), nil, ""},
 		"an infinite limit":           {resource("api-cpu", "API pods", "CPU", "", math.Inf(1), always(3)), nil, ""},
 		"one replica, nearly used up": {resource("api-cpu", "API pods", "CPU", "cores", 4, always(3.9)), []string{"MEDIUM utilization/api-cpu"}, "98 % of its limit of 4"},
+		"a disk that is always busy":  {resource("disk", "Database", "Disk", "ratio", 1, always(.97)), []string{"MEDIUM utilization/disk"}, "Disk of Database peaked at 97 %, and was above"},
 		"no data":                     {resource("api-cpu", "API pods", "CPU", "cores", 4), nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

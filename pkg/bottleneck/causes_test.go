@@ -50,6 +50,27 @@ func TestWhatLooksLikeACauseAndIsNone(t *testing.T) {
 			w.gauge(`go_sched_gomaxprocs_threads{job="batch",instance="c"}`, always(8))
 			return w
 		}, nil},
+		"a collector that works while the service starts, and little else does": {func() *world {
+			w := healthy().replace(`process_cpu_seconds_total{job="api",instance="a"`).replace(`go_cpu_classes_gc_total_cpu_seconds_total{job="api",instance="a"`)
+			starts := func(first, then float64) func(int) float64 {
+				return func(i int) float64 {
+					if i < 2 {
+						return first * 5
+					}
+					return then * 5
+				}
+			}
+			w.counter(`process_cpu_seconds_total{job="api",instance="a"}`, starts(.01, .5))
+			w.counter(`go_cpu_classes_gc_total_cpu_seconds_total{job="api",instance="a"}`, starts(.3, .005))
+			return w
+		}, nil},
+		"a node that idles while its disk works": {func() *world {
+			w := healthy()
+			for mode, share := range map[string]float64{"idle": .05, "iowait": .9, "user": .05} {
+				w.counter(`node_cpu_seconds_total{job="node",instance="n",cpu="0",mode="`+mode+`"}`, always(share*5))
+			}
+			return w
+		}, nil},
 		"waits for one pool beside another one with room": {func() *world {
 			w := healthy().replace("db_pool_wait")
 			w.calls("db_pool_wait_seconds", `job="api",instance="a"`, 500, about(.06))
@@ -142,6 +163,112 @@ func TestGarbageExplainsTheProcessorItUses(t *testing.T) {
 	}
 }
 
+// What others use of a machine does not grow with the load, so nothing is estimated.
+func TestAMachineIsUsedByOthersToo(t *testing.T) {
+	w := healthy()
+	for mode, share := range map[string]float64{"idle": .02, "user": .98} {
+		w.counter(`node_cpu_seconds_total{job="node",instance="n",cpu="0",mode="`+mode+`"}`, always(share*5))
+	}
+	d := w.diagnose(t)
+	if got := found(d); len(got) != 1 || got[0] != "MEDIUM utilization/node-cpu" {
+		t.Fatalf("got %q, want the node's processor", got)
+	}
+	if f := d.Findings[0]; !strings.Contains(f.RootCause, "all that runs there") || len(d.Improvements) != 1 || d.Improvements[0].Estimate != "" {
+		t.Errorf("got root cause %q and %+v, want others there named, and no estimate", f.RootCause, d.Improvements)
+	}
+}
+
+// The pauses of a JVM are known by the instance alone.
+func TestPausesOfAJVMExplainItsProcessor(t *testing.T) {
+	w := healthy().replace(`process_cpu_seconds_total{job="api",instance="b"`).replace("go_cpu_classes")
+	w.counter(`process_cpu_seconds_total{job="api",instance="b"}`, about(1.96*5))
+	w.counter(`jvm_gc_pause_seconds_sum{job="api",instance="b"}`, about(.3*5))
+	got := found(w.miss("p95", bottleneck.Latency, true, 0).diagnose(t))
+	if gc, cpu := slices.Index(got, "HIGH gc/collector"), slices.Index(got, "HIGH utilization/process-cpu"); gc != 0 || cpu < 0 {
+		t.Errorf("got %q, want the collector first, and the processor", got)
+	}
+}
+
+// Where as many wait for a processor as hold a pool's connections, or wait for a
+// lock, what takes the processor comes first; without a sign of that, nothing changes.
+func TestAWaitForTheProcessorExplainsPoolsAndLocks(t *testing.T) {
+	// starving lets the collector take a good part of replica a's processor, and so
+	// many of its goroutines wait for one.
+	starving := func(w *world, waiting float64, process string) *world {
+		w = w.replace(`go_cpu_classes_gc_total_cpu_seconds_total{job="api",instance="a"`).replace("http_request")
+		w.counter(`go_cpu_classes_gc_total_cpu_seconds_total{job="api",instance="a"}`, about(.15*5))
+		w.calls("http_request_duration_seconds", `job="api",instance="a"`, 500, about(.6))
+		if waiting > 0 {
+			w.counter(`go_sched_latencies_seconds_sum{`+process+`}`, about(waiting*5/8))
+		}
+		return w.miss("p95", bottleneck.Latency, true, 0)
+	}
+	emptyPool := func(size float64) *world {
+		w := healthy().replace("db_pool_")
+		w.gauge(`db_pool_connections_in_use{job="api",instance="a"}`, always(size))
+		w.gauge(`db_pool_connections_max{job="api",instance="a"}`, always(size))
+		w.calls("db_pool_wait_seconds", `job="api",instance="a"`, 500, about(.45))
+		return w
+	}
+	busyLock := func() *world {
+		w := healthy().replace("go_sync")
+		w.counter(`go_sync_mutex_wait_total_seconds_total{job="api",instance="a"}`, about(40*5))
+		return w
+	}
+	const a, b = `job="api",instance="a"`, `job="api",instance="b"`
+	for name, tc := range map[string]struct {
+		world *world
+		want  []string
+	}{
+		"as many wait for a processor as hold connections": {starving(emptyPool(40), 60, a), []string{"HIGH gc/collector", "HIGH pool/db-pool"}},
+		"few wait for a processor":                         {starving(emptyPool(40), 2, a), []string{"HIGH pool/db-pool", "HIGH gc/collector"}},
+		"a pool that is too small for anything":            {starving(emptyPool(2), 60, a), []string{"HIGH pool/db-pool", "HIGH gc/collector"}},
+		"another process waits for a processor":            {starving(emptyPool(40), 60, b), []string{"HIGH pool/db-pool", "HIGH gc/collector"}},
+		"not known who waits for a processor":              {starving(emptyPool(40), 0, a), []string{"HIGH pool/db-pool", "HIGH gc/collector"}},
+		"more wait for a processor than for the lock":      {starving(busyLock(), 60, a), []string{"HIGH gc/collector", "HIGH lock/mutex"}},
+		"more wait for the lock than for a processor":      {starving(busyLock(), 20, a), []string{"HIGH lock/mutex", "HIGH gc/collector"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, found(tc.world.diagnose(t))); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A pool that is full only because its process waits for a processor says so, and
+// promises nothing of more connections.
+func TestAStarvedPoolSaysWhatItFollowsFrom(t *testing.T) {
+	w := healthy().replace("db_pool_").replace("http_request")
+	w.calls("http_request_duration_seconds", `job="api",instance="a"`, 500, about(.6))
+	w.gauge(`db_pool_connections_in_use{job="api",instance="a"}`, always(40))
+	w.gauge(`db_pool_connections_max{job="api",instance="a"}`, always(40))
+	waits := func(i int) float64 { // nothing is scraped from the 21st interval to the 29th
+		switch {
+		case i < 20 || i >= 30:
+			return 60. * 5 / 8
+		case i == 29:
+			return 10 * 60. * 5 / 8
+		}
+		return 0
+	}
+	w.counter(`go_sched_latencies_seconds_sum{job="api",instance="a"}`, waits)
+	d := w.miss("p95", bottleneck.Latency, true, 0).diagnose(t)
+	if got := found(d); len(got) != 1 || got[0] != "HIGH pool/db-pool" {
+		t.Fatalf("got %q, want the pool: what takes the processor is not known", got)
+	}
+	f := d.Findings[0]
+	if want := "on average at least 60.0 goroutines of a api waited for one, against 40.0 connections that were out"; !strings.Contains(f.RootCause, want) {
+		t.Errorf("got root cause %q, want %q in it", f.RootCause, want)
+	}
+	if last := f.Evidence[len(f.Evidence)-1]; !strings.Contains(last.Query, "go_sched_latencies_seconds_sum") || last.Peak != 60 {
+		t.Errorf("got evidence %+v, want the wait for a processor, 60 all the time", last)
+	}
+	if len(d.Improvements) > 0 {
+		t.Errorf("got %+v, want no promise of a larger pool", d.Improvements)
+	}
+}
+
 // A hot replica is named.
 func TestImbalanceNamesTheHotReplica(t *testing.T) {
 	w := healthy().replace("process_cpu")
@@ -165,7 +292,7 @@ func TestWhatCannotBeLookedAtIsSaid(t *testing.T) {
 		bottleneck.Resource{ID: "fine", Limit: 4, Series: []promql.Series{line}},
 		bottleneck.Resource{ID: "beyond", Limit: .5, Series: []promql.Series{line}},
 	)
-	want := []string{"no histogram", "none: there are no series", "zero: its limit is not known", "infinite: its limit is not known", "unknown: its limit is not known", "beyond: the run used 2 times its limit of 0.5"}
+	want := []string{`no histogram of what requests took at the service (no series of http_request_duration_seconds{job="api"})`, "none: there are no series", "zero: its limit is 0, which means none is set", "infinite: it has no limit (+Inf)", "unknown: its limit is not known", "beyond: the run used 2 times its limit of 0.5"}
 	if len(d.Findings) > 0 {
 		t.Errorf("got %+v, want no finding by a limit that can't be one", d.Findings)
 	}

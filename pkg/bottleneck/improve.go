@@ -55,9 +55,13 @@ func (e *exam) rate() float64 {
 	return stats.Mean(e.requests[e.from:e.to]) / e.grid.Step.Seconds()
 }
 
-// moreOf estimates what more of a resource would bring, by the utilization law.
+// moreOf estimates what more of a resource would bring, by the utilization law. Of a
+// machine it can't be told: what others use there does not grow with this load.
 func (e *exam) moreOf(s signal, l line) Improvement {
 	i := Improvement{Horizon: mediumTerm, Action: fmt.Sprintf("Give %s %.1f times the %s", s.component, raised, s.resource)}
+	if s.isMachine() {
+		return i
+	}
 	if n := len(s.lines); n > 1 {
 		i.Action = fmt.Sprintf("Run %d replicas of %s instead of %d", n+1, s.component, n)
 		u := stats.Mean(e.scored(s.share(l)))

@@ -33,7 +33,7 @@ var Probes = []Probe{
 
 // probedMetrics are those that probes ask for beside the sources.
 var probedMetrics = []string{
-	"go_cpu_classes_gc_total_cpu_seconds_total", "jvm_gc_pause_seconds_sum", "go_sync_mutex_wait_total_seconds_total",
+	"go_cpu_classes_gc_total_cpu_seconds_total", "jvm_gc_pause_seconds_sum", "go_sync_mutex_wait_total_seconds_total", schedulerWaits,
 	"container_cpu_cfs_throttled_periods_total", "db_pool_wait_seconds", "db_pool_wait_seconds_sum",
 	"hikaricp_connections_acquire_seconds_sum", "go_sql_wait_duration_seconds_total",
 	"llm_request_duration_seconds", "llm_request_duration_seconds_sum", "http_client_request_duration_seconds", "http_client_request_duration_seconds_sum",
@@ -128,8 +128,12 @@ func (e *exam) timeAbove(set []bool) float64 {
 
 // scored are the values of the scored intervals that are there.
 func (e *exam) scored(values []float64) []float64 {
-	var out []float64
-	for _, v := range values[e.from:e.to] {
+	return known(values[e.from:e.to])
+}
+
+// known are the values that are there.
+func known(values []float64) (out []float64) {
+	for _, v := range values {
 		if !math.IsNaN(v) {
 			out = append(out, v)
 		}
@@ -176,6 +180,14 @@ func named(s signal, l line) string {
 		return s.component
 	}
 	return s.component + " " + l.name
+}
+
+// ofLimit says of which limit a share is; of a resource whose values are shares there is nothing to say.
+func ofLimit(s signal, l line) string {
+	if s.unit == "ratio" {
+		return ""
+	}
+	return " of its limit of " + quantity(s.limitOf(l), s.unit)
 }
 
 // shares are seconds over the time that requests took, interval by interval.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/plumbline/plumbline/pkg/stats"
@@ -26,14 +27,21 @@ func utilization(_ context.Context, e *exam) (found []Finding, _ error) {
 		time := e.timeAbove(full)
 		f := Finding{
 			ID: s.id, Component: s.component, Resource: s.resource, strength: time, values: s.share(worst), covers: full,
-			Symptom:   fmt.Sprintf("%s of %s peaked at %s of its limit of %s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), quantity(s.limitOf(worst), s.unit), percent(fullShare), percent(time)),
+			Symptom:   fmt.Sprintf("%s of %s peaked at %s%s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), ofLimit(s, worst), percent(fullShare), percent(time)),
 			RootCause: "the load needs more of it than there is; waiting grows as 1/(1 − utilization)",
 			Evidence:  []Evidence{e.evidence(s.query, s.share(worst), full, fmt.Sprintf("%d of %d above %s", len(hot), len(s.lines), percent(fullShare)), "below "+percent(fullShare)+" of the limit")},
 		}
 		if time >= mostOfTheTime {
 			f.Severity = Medium
 		}
+		if s.kind == cpu {
+			f.processor = worst
+		}
 		f.Recommendations = []string{fmt.Sprintf("Give %s more %s, or run more replicas", s.component, s.resource), "Find what uses it: profile the service under this load"}
+		if s.isMachine() {
+			f.RootCause = "all that runs there needs more of it than there is; waiting grows as 1/(1 − utilization)"
+			f.Recommendations = []string{"See which process uses it: the service, the load generator, or another one", "Keep the machine to the service, or give it more " + s.resource}
+		}
 		f.improve = []Improvement{e.moreOf(s, worst)}
 		found = append(found, f)
 	}
@@ -67,6 +75,9 @@ func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
 			RootCause: "bursts need nearly as many connections at once as the pool has",
 			Evidence:  []Evidence{e.evidence(s.query, share, full, fmt.Sprintf("peak %s of %s", quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit)), "below "+percent(fullShare)+" of the limit")},
 		}
+		if s.unit != "ratio" { // a count of those that hold one
+			f.crowd = line{name: "connections that were out", labels: l.labels, values: l.values}
+		}
 		if out > 0 {
 			f.RootCause = fmt.Sprintf("bursts need more connections at once than the pool has: all were handed out in %s of the samples", percent(out))
 		}
@@ -97,6 +108,7 @@ func either(a, b []bool) []bool {
 type wait struct {
 	share    float64 // of the requests' time in the intervals that missed a bound, or of all
 	shares   []float64
+	waiting  []float64 // how many waited at a time, on average (Little's law)
 	covers   []bool
 	evidence Evidence
 }
@@ -112,7 +124,7 @@ func (e *exam) waits(ctx context.Context, metric string) (wait, error) {
 	case e.seconds == nil || metric == "":
 	case e.present[metric] && strings.HasSuffix(metric, "_total"):
 		query = fmt.Sprintf("%s{%s}", metric, ours)
-		lines, err := e.counter(ctx, query, "")
+		lines, err := e.counter(ctx, query)
 		if err != nil {
 			return wait{}, err
 		}
@@ -140,6 +152,9 @@ func (e *exam) waited(query string, seconds []float64) wait {
 	shares := e.shares(seconds)
 	// A wait is counted when it ends, its request later: while a queue grows there are more of the first.
 	w := wait{share: math.Min(e.timeShare(seconds), 1), shares: shares, covers: above(shares, waitShare)}
+	for _, s := range seconds {
+		w.waiting = append(w.waiting, s/e.grid.Step.Seconds())
+	}
 	w.evidence = e.evidence(query, shares, w.covers, fmt.Sprintf("%s of the time of all requests", percent(w.share)), "below "+percent(waitShare)+" of the requests' time")
 	return w
 }
@@ -147,12 +162,17 @@ func (e *exam) waited(query string, seconds []float64) wait {
 // collection finds a garbage collector that takes the processor from requests.
 func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
 	var query string
-	of := "of the processor time used"
+	var cpus []line
+	of, used := "of the processor time used", e.usedOfCPU
 	switch {
 	case e.present["go_cpu_classes_gc_total_cpu_seconds_total"] && e.present["process_cpu_seconds_total"]:
-		query = `sum by (job, instance) (rate(go_cpu_classes_gc_total_cpu_seconds_total{` + ours + `}[$rate])) / sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`
+		query = `sum by (job, instance) (rate(go_cpu_classes_gc_total_cpu_seconds_total{` + ours + `}[$rate])) / ` + processCPU
+		var err error
+		if cpus, err = e.measure(ctx, e.expand(processCPU)); err != nil {
+			return nil, err
+		}
 	case e.present["jvm_gc_pause_seconds_sum"]:
-		query, of = `sum by (instance) (rate(jvm_gc_pause_seconds_sum[$rate]))`, "of the time"
+		query, of, used = `sum by (instance) (rate(jvm_gc_pause_seconds_sum[$rate]))`, "of the time", func(line) float64 { return 1 }
 	default:
 		return nil, nil
 	}
@@ -162,13 +182,13 @@ func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
 		return nil, err
 	}
 	for _, l := range lines {
-		share := stats.Mean(e.scored(l.values))
-		if !(share >= gcShare) || e.usedOfCPU(l)*share < gcOfLimit {
+		share := e.weightedMean(l, cpus)
+		if !(share >= gcShare) || used(l)*share < gcOfLimit {
 			continue
 		}
 		covers := above(l.values, gcShare)
 		found = append(found, Finding{
-			ID: "collector", Component: "Process " + l.name, Resource: "Garbage collector", values: l.values, covers: covers, strength: share, causes: e.processorsOf(l),
+			ID: "collector", Component: "Process " + l.name, Resource: "Garbage collector", values: l.values, covers: covers, strength: share, causes: e.processorsOf(l), processor: l,
 			Symptom:         fmt.Sprintf("the garbage collector took %s %s", percent(share), of),
 			RootCause:       "requests make more short-lived objects than the collector can clear on the side",
 			Recommendations: []string{"Find where objects are made (an allocation profile), and use them again", "Give the collector more memory to work with (GOGC or GOMEMLIMIT, -Xmx)"},
@@ -177,6 +197,23 @@ func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
 		})
 	}
 	return found, nil
+}
+
+// weightedMean is the mean of a line over the scored intervals, weighted by what the
+// line of the same process among others gives for each: a share of nearly nothing,
+// as while a service starts, counts for nearly nothing. Without one all count alike.
+func (e *exam) weightedMean(l line, weights []line) float64 {
+	i := slices.IndexFunc(weights, func(w line) bool { return w.isOf(l) })
+	if i < 0 {
+		return stats.Mean(e.scored(l.values))
+	}
+	sum, total := 0.0, 0.0
+	for k := e.from; k < e.to; k++ {
+		if v, w := l.values[k], weights[i].values[k]; !math.IsNaN(v * w) {
+			sum, total = sum+v*w, total+w
+		}
+	}
+	return sum / total
 }
 
 // usedOfCPU is the share of its limit that a process used of the processor; 1 when not known.
@@ -212,6 +249,7 @@ func contention(ctx context.Context, e *exam) ([]Finding, error) {
 	}
 	return []Finding{{
 		ID: "mutex", Component: "Process", Resource: "Locks", strength: w.share, values: w.shares, covers: w.covers,
+		crowd:           line{name: "that waited for a lock", values: w.waiting},
 		Symptom:         fmt.Sprintf("requests spent %s of their time waiting for locks inside the process", percent(w.share)),
 		RootCause:       "lock contention: work that is done under one lock is done by one request at a time, however many processors there are",
 		Recommendations: []string{"Find the lock with a mutex profile", "Do less under it, or split it (by key, or into readers and writers)"},
@@ -236,7 +274,7 @@ func throttling(ctx context.Context, e *exam) (found []Finding, _ error) {
 		}
 		covers := above(l.values, throttleShare)
 		found = append(found, Finding{
-			ID: l.name, Component: "Container " + l.name, Resource: "CPU limit", covers: covers, strength: share,
+			ID: l.name, Component: "Container " + l.name, Resource: "CPU limit", covers: covers, strength: share, processor: l,
 			Symptom:         fmt.Sprintf("%s was stopped at its CPU limit in %s of the periods", l.name, percent(share)),
 			RootCause:       "bursts use the CPU limit's quota up before the period of 100 ms ends, however low the mean is",
 			Recommendations: []string{"Raise the CPU limit, or take it off and keep the request", "Let the runtime use no more threads than the limit has cores"},

@@ -38,19 +38,23 @@ type Source struct {
 // ours is the job of the load generator, which is no part of the service.
 const ours = `job!="loadgen"`
 
+// processCPU is the cores that each process uses.
+const processCPU = `sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`
+
 // Sources are the resources that are found by themselves.
 var Sources = []Source{
 	{"container-cpu", "Containers", "CPU", "cores", cpu, "container_cpu_usage_seconds_total",
 		`sum by (pod) (rate(container_cpu_usage_seconds_total{container!="",pod!=""}[$rate]))`, `sum by (pod) (kube_pod_container_resource_limits{resource="cpu"})`, ""},
 	{"container-memory", "Containers", "Memory", "bytes", memory, "container_memory_working_set_bytes",
 		`sum by (pod) (container_memory_working_set_bytes{container!="",pod!=""})`, `sum by (pod) (kube_pod_container_resource_limits{resource="memory"})`, ""},
-	{"node-cpu", "Node", "CPU", "ratio", cpu, "node_cpu_seconds_total", `1 - avg by (instance) (rate(node_cpu_seconds_total{mode="idle"}[$rate]))`, "1", ""},
+	{"node-cpu", "Node", "CPU", "ratio", cpu, "node_cpu_seconds_total",
+		`1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~"idle|iowait"}[$rate])) / sum by (instance) (rate(node_cpu_seconds_total[$rate]))`, "1", ""}, // waiting for a disk, it idles
 	{"node-memory", "Node", "Memory", "ratio", memory, "node_memory_MemAvailable_bytes", `1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes`, "1", ""},
 	{"node-disk", "Node", "Disk", "ratio", other, "node_disk_io_time_seconds_total", `max by (instance) (rate(node_disk_io_time_seconds_total[$rate]))`, "1", ""},
 	{"process-cpu", "Process", "CPU", "cores", cpu, "process_cpu_seconds_total",
-		`sum by (job, instance) (rate(process_cpu_seconds_total{` + ours + `}[$rate]))`, `go_sched_gomaxprocs_threads{` + ours + `}`, ""},
+		processCPU, `go_sched_gomaxprocs_threads{` + ours + `}`, ""},
 	{"process-memory", "Process", "Memory", "bytes", memory, "process_resident_memory_bytes", `max by (job, instance) (process_resident_memory_bytes{` + ours + `})`, "", ""},
-	{"process-files", "Process", "File descriptors", "ratio", pool, "process_max_fds", `process_open_fds{` + ours + `} / process_max_fds{` + ours + `}`, "1", ""},
+	{"process-files", "Process", "File descriptors", "", pool, "process_max_fds", `process_open_fds{` + ours + `}`, `process_max_fds{` + ours + `}`, ""},
 	{"postgres-connections", "Database", "Connections", "", pool, "pg_stat_activity_count", `sum by (instance) (pg_stat_activity_count)`, `max by (instance) (pg_settings_max_connections)`, ""},
 	{"redis-memory", "Redis", "Memory", "bytes", memory, "redis_memory_used_bytes", `max by (instance) (redis_memory_used_bytes)`, `redis_memory_max_bytes`, ""},
 	{"redis-clients", "Redis", "Clients", "", pool, "redis_connected_clients", `max by (instance) (redis_connected_clients)`, `redis_config_maxclients`, ""},
@@ -103,6 +107,9 @@ func (s signal) share(l line) []float64 {
 	return out
 }
 
+// isMachine tells whether a resource is a machine's, which others than the service use too.
+func (s signal) isMachine() bool { return strings.HasPrefix(s.id, "node-") }
+
 // limitOf is the limit of a line.
 func (s signal) limitOf(l line) float64 {
 	if l.limit > 0 {
@@ -111,14 +118,17 @@ func (s signal) limitOf(l line) float64 {
 	return s.limit
 }
 
-// isOf tells whether a line is about the same thing as another one that has more
-// labels: the processor of a process, and the share of it that its collector took.
+// isOf tells whether a line can be about the same thing as another one: the labels
+// that both have agree, and there is one, unless the line has none at all. So the
+// processor of a process goes with the share of it that its collector took.
 func (l line) isOf(of line) bool {
-	same := true
+	shared, agree := l.labels.IsEmpty(), true
 	l.labels.Range(func(x labels.Label) {
-		same = same && (x.Name == model.MetricNameLabel || of.labels.Get(x.Name) == x.Value)
+		if v := of.labels.Get(x.Name); v != "" && x.Name != model.MetricNameLabel {
+			shared, agree = true, agree && v == x.Value
+		}
 	})
-	return same
+	return shared && agree
 }
 
 // An exam is a run under examination.
@@ -328,7 +338,7 @@ func (e *exam) lines(series []promql.Series) []line {
 			l.values[i] = math.NaN()
 		}
 		for _, p := range s.Points {
-			if i := int(math.Round(float64(p.Time.Sub(e.grid.Start))/float64(e.grid.Step))) - 1; i >= 0 && i < len(l.values) {
+			if i := int(math.Round(float64(p.Time.Sub(e.grid.Start))/float64(e.grid.Step))) - 1; i >= 0 && i < len(l.values) && !math.IsInf(p.Value, 0) { // a share of nothing is no data
 				l.values[i] = p.Value
 			}
 		}
@@ -348,21 +358,17 @@ func seriesName(ls labels.Labels) string {
 	return strings.Join(values, " ")
 }
 
-// counter reads what counters gained in each interval, by a label unless it is "".
-func (e *exam) counter(ctx context.Context, selector, by string) ([]line, error) {
+// counter reads what counters gained in each interval, by labels.
+func (e *exam) counter(ctx context.Context, selector string, by ...string) ([]line, error) {
 	sel, err := promql.ParseSelector(selector, e.Vars)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	if by != "" {
-		names = []string{by}
-	}
-	inc, err := e.meter.Increments(ctx, sel, names, e.Run.Window)
+	inc, err := e.meter.Increments(ctx, sel, by, e.Run.Window)
 	var lines []line
 	for _, g := range inc.Groups {
 		if len(g.Values) == e.grid.N {
-			lines = append(lines, line{name: g.Labels.Get(by), labels: g.Labels, values: g.Values})
+			lines = append(lines, line{name: seriesName(g.Labels), labels: g.Labels, values: g.Values})
 		}
 	}
 	return lines, err

@@ -113,6 +113,9 @@ func rising(levels []Level) []Level {
 	return kept
 }
 
+// leastForKnee is how many levels a curve needs to bend.
+const leastForKnee = 3
+
 // A Knee is where the curve of throughput over load bends most, by Kneedle.
 type Knee struct {
 	Load, Throughput float64
@@ -122,6 +125,9 @@ type Knee struct {
 // FindKnee looks for the knee of throughput over load.
 func FindKnee(levels []Level) Knee {
 	levels = rising(levels)
+	if len(levels) < leastForKnee {
+		return Knee{math.NaN(), math.NaN(), fmt.Sprintf("%s of different load, and %d are needed to see it bend", plural(len(levels), "level"), leastForKnee)}
+	}
 	x, y := make([]float64, len(levels)), make([]float64, len(levels))
 	for i, l := range levels {
 		x[i], y[i] = l.Load(), l.Throughput

@@ -27,6 +27,8 @@ func (r *Report) searched() string {
 	switch {
 	case r.Undetermined != "":
 		notes = append(notes, "Undetermined: "+r.Undetermined+".")
+	case len(r.Findings) == 0 && len(r.Unexamined) > 0:
+		notes = append(notes, "Nothing that could be looked at was in trouble.")
 	case len(r.Findings) == 0:
 		notes = append(notes, "No resource was in trouble.")
 	}
@@ -103,7 +105,7 @@ func improvements(r Report) section {
 		t := table{Title: strings.ToUpper(horizon[:min(1, len(horizon))]) + horizon[min(1, len(horizon)):], Columns: left("Action", "Estimate", "Computed by")}
 		for _, i := range r.Improvements {
 			if i.Horizon == horizon {
-				t.Rows = append(t.Rows, row{Cells: []cell{text(i.Action), text(i.Estimate), text(orNone(i.Formula))}})
+				t.Rows = append(t.Rows, row{Cells: []cell{text(i.Action), text(orNone(i.Estimate)), text(orNone(i.Formula))}})
 			}
 		}
 		s.Tables = append(s.Tables, t)

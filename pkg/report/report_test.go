@@ -64,6 +64,33 @@ func TestEmptyReport(t *testing.T) {
 }
 
 // Nothing in a label may reach the terminal as an escape sequence.
+// What was not looked at can't be said to have been well, and the place of the
+// findings says so in every format.
+func TestNoFindingsSayWhatWasLookedAt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		unexamined   []string
+		undetermined string
+		want         string
+	}{
+		"everything looked at": {nil, "", "No resource was in trouble."},
+		"some without series":  {[]string{"api-cpu: there are no series of it"}, "", "Nothing that could be looked at was in trouble. Not examined: api-cpu: there are no series of it."},
+		"nothing explains it":  {nil, "nothing explains p95", "Undetermined: nothing explains p95."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := sample()
+			r.Findings, r.Unexamined, r.Undetermined = nil, tc.unexamined, tc.undetermined
+			for _, f := range texts {
+				if f.Name != "md" && f.Name != "html" && f.Name != "term" {
+					continue
+				}
+				if got := strings.Join(strings.Fields(render(t, f.Render, r)), " "); !strings.Contains(got, tc.want) {
+					t.Errorf("%s: got no %q", f.Name, tc.want)
+				}
+			}
+		})
+	}
+}
+
 func TestTerminalStaysPlain(t *testing.T) {
 	got := render(t, report.Terminal(report.TerminalOptions{Width: 80}), sample())
 	if strings.ContainsRune(got, '\x1b') {

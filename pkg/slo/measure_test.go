@@ -165,13 +165,20 @@ limit{job="node",instance="n",pod="b"} 2x150
 		name, resource       string
 		average, peak, limit float64
 		verdict              Verdict
+		reason               string
 	}{
-		{"a ratio is what is used of each series' own limit", `unit: ratio, used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', peak: {must: "< 60%"}`, .45, .5, 1, Pass},
-		{"its average is judged apart", `unit: ratio, used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', average: {should: "< 40%"}`, .45, .5, 1, Warn},
-		{"other units keep theirs, and the least limit counts", `used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', peak: {must: "< 90%"}`, 1.4, 2, 2, Fail},
-		{"a limit may be a number", `used: 'max(queue)', limit: "12", peak: {must: "< 80%"}, average: {must: "< 4"}`, 3.1100917, 9, 12, Pass},
-		{"a limit of 0 tells nothing", `unit: ratio, used: 'max(queue)', limit: "0", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive},
-		{"no series, no verdict", `used: 'max(gone)', limit: "12", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive},
+		{"a ratio is what is used of each series' own limit", `unit: ratio, used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', peak: {must: "< 60%"}`, .45, .5, 1, Pass, ""},
+		{"its average is judged apart", `unit: ratio, used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', average: {should: "< 40%"}`, .45, .5, 1, Warn, ""},
+		{"other units keep theirs, and the least limit counts", `used: 'sum by (pod) (rate(cpu[20s]))', limit: 'sum by (pod) (limit)', peak: {must: "< 90%"}`, 1.4, 2, 2, Fail, ""},
+		{"a limit may be a number", `used: 'max(queue)', limit: "12", peak: {must: "< 80%"}, average: {must: "< 4"}`, 3.1100917, 9, 12, Pass, ""},
+		{"a limit of 0 tells nothing", `unit: ratio, used: 'max(queue)', limit: "0", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive, "its limit is 0, which means none is set"},
+		{"nor does one of 0 in units", `used: 'max(queue)', limit: "0", peak: {must: "< 80%"}`, 3.1100917, 9, 0, Inconclusive, "its limit is 0, which means none is set"},
+		{"an infinite limit is none", `used: 'max(queue)', limit: "+Inf", peak: {must: "< 80%"}`, 3.1100917, 9, math.Inf(1), Inconclusive, "it has no limit (+Inf)"},
+		{"nor is one for a ratio", `unit: ratio, used: 'max(queue)', limit: "+Inf", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive, "it has no limit (+Inf)"},
+		{"a limit that is mistyped", `used: 'max(queue)', limit: 'max(limt)', peak: {must: "< 80%"}`, 3.1100917, 9, math.NaN(), Inconclusive, "its limit is not known: no series of limt in the window"},
+		{"a bound in units needs no limit", `used: 'max(queue)', limit: "+Inf", peak: {must: "< 10"}`, 3.1100917, 9, math.Inf(1), Pass, ""},
+		{"a share that was divided by 0", `unit: ratio, used: 'max(queue) / 0', peak: {must: "< 80%"}`, math.Inf(1), math.Inf(1), math.NaN(), Inconclusive, "its value is infinite"},
+		{"no series, no verdict", `used: 'max(gone)', limit: "12", peak: {must: "< 80%"}`, math.NaN(), math.NaN(), math.NaN(), Inconclusive, "no series of gone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			storage := promqltest.LoadedStorage(t, "load 5s\n"+strings.TrimSpace(strings.ReplaceAll("\n"+series, "\n", "\n  ")))
@@ -185,9 +192,9 @@ limit{job="node",instance="n",pod="b"} 2x150
 				t.Fatal(err)
 			}
 			got := scores.Resources[0]
-			same := func(a, b float64) bool { return math.IsNaN(a) && math.IsNaN(b) || math.Abs(a-b) < 1e-6 }
-			if !same(got.Average, c.average) || !same(got.Peak, c.peak) || !same(got.Limit, c.limit) || got.Verdict != c.verdict {
-				t.Errorf("got average %v, peak %v, limit %v, %s (%s); want %v, %v, %v, %s", got.Average, got.Peak, got.Limit, got.Verdict, got.Reason, c.average, c.peak, c.limit, c.verdict)
+			same := func(a, b float64) bool { return math.IsNaN(a) && math.IsNaN(b) || a == b || math.Abs(a-b) < 1e-6 }
+			if !same(got.Average, c.average) || !same(got.Peak, c.peak) || !same(got.Limit, c.limit) || got.Verdict != c.verdict || !strings.HasPrefix(got.Reason, c.reason) || c.reason == "" && got.Reason != "" {
+				t.Errorf("got average %v, peak %v, limit %v, %s (%s); want %v, %v, %v, %s (%s)", got.Average, got.Peak, got.Limit, got.Verdict, got.Reason, c.average, c.peak, c.limit, c.verdict, c.reason)
 			}
 		})
 	}

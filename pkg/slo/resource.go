@@ -43,11 +43,13 @@ func (ms measurer) resource(ctx context.Context, r Resource) (ResourceResult, er
 		return res, err
 	}
 	res.Series = used.Series
-	limits, err := ms.limits(ctx, r.Limit)
+	limits, missing, err := ms.limits(ctx, r.Limit)
 	if err != nil {
 		return res, err
 	}
-	if res.Limit = least(limits); r.Unit == "ratio" && r.Limit != "" {
+	res.Limit = least(limits)
+	unlimited := noLimit(res.Limit, missing)
+	if r.Unit == "ratio" && r.Limit != "" {
 		res.Series, res.Limit = shares(used.Series, limits), res.Limit/res.Limit
 	}
 	total, n := 0.0, 0
@@ -65,20 +67,40 @@ func (ms measurer) resource(ctx context.Context, r Resource) (ResourceResult, er
 	if n > 0 {
 		res.Average = total / float64(n)
 	}
-	res.Verdict, res.Reason = ms.judgeResource(res, coverage)
+	res.Verdict, res.Reason = ms.judgeResource(res, coverage, unlimited)
 	return res, nil
 }
 
-// limits are a number, or what an expression gives, series by series.
-func (ms measurer) limits(ctx context.Context, text string) ([]promql.Series, error) {
+// limits are a number, or what an expression gives, series by series; where that is
+// nothing for want of series, missing says of which.
+func (ms measurer) limits(ctx context.Context, text string) (limits []promql.Series, missing string, err error) {
 	if v, err := strconv.ParseFloat(text, 64); err == nil {
-		return []promql.Series{{Points: []promql.Point{{Value: v}}}}, nil
+		return []promql.Series{{Points: []promql.Point{{Value: v}}}}, "", nil
 	}
 	if text == "" {
-		return nil, nil
+		return nil, "", nil
 	}
-	res, err := ms.meter.Query(ctx, promql.Expand(text, ms.vars), ms.whole.End)
-	return res.Series, err
+	expr := promql.Expand(text, ms.vars)
+	res, err := ms.meter.Query(ctx, expr, ms.whole.End)
+	if err == nil && len(res.Series) == 0 {
+		_, missing, err = ms.exprCoverage(ctx, expr)
+	}
+	return res.Series, missing, err
+}
+
+// noLimit says why nothing can be a share of a limit; "" when it can.
+func noLimit(limit float64, missing string) string {
+	switch {
+	case missing != "":
+		return "its limit is not known: " + missing
+	case math.IsNaN(limit):
+		return "its limit is not known"
+	case math.IsInf(limit, 1):
+		return "it has no limit (+Inf), so there is no share of it"
+	case limit <= 0:
+		return fmt.Sprintf("its limit is %g, which means none is set", limit)
+	}
+	return ""
 }
 
 // least is the lowest limit; NaN without one.
@@ -104,7 +126,7 @@ func shares(used, limits []promql.Series) []promql.Series {
 				limit = least([]promql.Series{l})
 			}
 		}
-		if !(limit > 0) {
+		if noLimit(limit, "") != "" {
 			limit = nan
 		}
 		out[i].Labels = s.Labels
@@ -116,10 +138,12 @@ func shares(used, limits []promql.Series) []promql.Series {
 	return out
 }
 
-func (ms measurer) judgeResource(res ResourceResult, coverage float64) (Verdict, string) {
+// judgeResource holds a resource against its bounds; unlimited is why it has no
+// limit, "" when it has one.
+func (ms measurer) judgeResource(res ResourceResult, coverage float64, unlimited string) (Verdict, string) {
 	switch {
-	case math.IsNaN(res.Average) && len(res.Series) > 0 && math.IsNaN(res.Limit) && res.Resource.Limit != "":
-		return Inconclusive, "its limit is not known"
+	case math.IsNaN(res.Average) && len(res.Series) > 0 && unlimited != "" && res.Resource.Limit != "":
+		return Inconclusive, unlimited
 	case math.IsNaN(res.Average):
 		return Inconclusive, "no data in the steady window"
 	case coverage < minCoverage:
@@ -140,10 +164,13 @@ func (ms measurer) judgeResource(res ResourceResult, coverage float64) (Verdict,
 			}
 			value := f.value
 			if b.bound.dimension == strictyaml.Share && res.Resource.Unit != "ratio" {
+				if unlimited != "" {
+					return Inconclusive, unlimited
+				}
 				value /= res.Limit
 			}
-			if math.IsNaN(value) || math.IsInf(value, 0) {
-				return Inconclusive, "its limit is not known"
+			if math.IsInf(value, 0) {
+				return Inconclusive, "its value is infinite, as it is over a limit of 0"
 			}
 			if !b.bound.Holds(value) {
 				worsen(b.otherwise)
