@@ -10,18 +10,14 @@ import (
 	"github.com/plumbline/plumbline/pkg/slo"
 )
 
-// A chart of a catalogue query has so many points, and lines at most.
-const (
-	cataloguePoints = 30
-	catalogueLines  = 8
-)
+// catalogueLines is how many lines a chart of a catalogue query has at most.
+const catalogueLines = 8
 
 // catalogue asks the guide's queries, as it writes them and as they should be asked.
 func (x *analyzed) catalogue(ctx context.Context, r *report.Report) error {
 	preset, _ := catalog.Named(x.preset)
 	results, err := catalog.Evaluate(ctx, x.meter, catalog.Scope{
 		Preset: preset, Vars: x.agreement.Vars, Whole: x.run.Window, Steady: slo.Scored(x.run),
-		Step: max(x.meter.Scrape(), x.run.Window.Duration()/cataloguePoints),
 	}, catalog.Queries...)
 	for _, result := range results {
 		q := result.Query

@@ -149,7 +149,7 @@ type exam struct {
 
 func newExam(ctx context.Context, m *promql.Meter, s Scope) (*exam, error) {
 	step := m.Scrape()
-	e := &exam{Scope: s, meter: m, present: map[string]bool{},
+	e := &exam{Scope: s, meter: m,
 		grid: promql.Grid{Start: s.Run.Window.Start, Step: step, N: int(math.Ceil(float64(s.Run.Window.Duration())/float64(step))) + 1}}
 	e.from, e.to = e.grid.Cells(s.Window)
 	for _, ask := range []func(context.Context) error{e.findMetrics, e.timeRequests, e.measureSources} {
@@ -179,15 +179,12 @@ func (e *exam) beyondLimit(s signal) float64 {
 }
 
 // findMetrics asks, once, which of the metrics that probes know the run has.
-func (e *exam) findMetrics(ctx context.Context) error {
+func (e *exam) findMetrics(ctx context.Context) (err error) {
 	names := slices.Clone(probedMetrics)
 	for _, s := range Sources {
 		names = append(names, s.Needs)
 	}
-	res, err := e.meter.Query(ctx, fmt.Sprintf(`count by (__name__) (last_over_time({__name__=~"%s"}[%s]))`, strings.Join(names, "|"), e.window()), e.Window.End)
-	for _, s := range res.Series {
-		e.present[s.Labels.Get(model.MetricNameLabel)] = true
-	}
+	e.present, err = e.meter.Present(ctx, names, e.Window)
 	return err
 }
 

@@ -165,7 +165,7 @@ func increase(sel Selector, g Grid) string {
 
 // anchored has the server take exact increments, where it can: Prometheus 3 with extended range selectors.
 func (m *Meter) anchored(ctx context.Context, t *tally, sel Selector) (bool, error) {
-	can, err := m.canAnchor(ctx)
+	can, err := m.can(ctx, "increase(up[1m] anchored)")
 	if err != nil || !can {
 		return false, err
 	}
@@ -175,10 +175,10 @@ func (m *Meter) anchored(ctx context.Context, t *tally, sel Selector) (bool, err
 	return true, m.addBirths(ctx, t, sel)
 }
 
-// canAnchor finds out, once, whether the Querier takes exact increments.
-func (m *Meter) canAnchor(ctx context.Context) (bool, error) {
-	return once(m, "can anchor", func() (bool, error) {
-		_, err := m.q.Query(ctx, "increase(up[1m] anchored)", time.Unix(0, 0))
+// can finds out, once, whether the Querier takes an expression that not every server knows.
+func (m *Meter) can(ctx context.Context, expr string) (bool, error) {
+	return once(m, "can "+expr, func() (bool, error) {
+		_, err := m.q.Query(ctx, expr, time.Unix(0, 0))
 		if errors.Is(err, ErrBadQuery) {
 			return false, nil
 		}

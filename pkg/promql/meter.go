@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,6 +101,44 @@ func (m *Meter) QueryRange(ctx context.Context, expr string, r Range) (Result, e
 	})
 }
 
+// Present tells, with one question, which metrics have samples in a window.
+func (m *Meter) Present(ctx context.Context, metrics []string, w run.Window) (map[string]bool, error) {
+	expr := fmt.Sprintf(`count by (__name__) (last_over_time({__name__=~%q}[%s]))`, strings.Join(metrics, "|"), promDuration(max(w.Duration(), time.Millisecond)))
+	res, err := m.Query(ctx, expr, w.End)
+	present := map[string]bool{}
+	for _, s := range res.Series {
+		present[s.Labels.Get(model.MetricNameLabel)] = true
+	}
+	return present, err
+}
+
+// QuantilesRange evaluates quantiles of histograms over a range, at the cost of
+// one: the result of histogram_quantile(q, histograms) for each. The error is
+// ErrBadQuery where the Querier doesn't know histogram_quantiles, as the embedded
+// engine does, and Prometheus 3 when told so.
+func (m *Meter) QuantilesRange(ctx context.Context, histograms string, qs []float64, r Range) (map[float64]Result, error) {
+	const label = "quantile"
+	expr := fmt.Sprintf("histogram_quantiles(%s, %q", histograms, label)
+	for _, q := range qs {
+		expr += fmt.Sprintf(", %v", q)
+	}
+	if can, err := m.can(ctx, `histogram_quantiles(up, "quantile", 0.5)`); err != nil || !can {
+		return nil, cmp.Or(err, ErrBadQuery)
+	}
+	res, err := m.QueryRange(ctx, expr+")", r)
+	all := map[float64]Result{}
+	for _, q := range qs {
+		one := Result{Warnings: res.Warnings}
+		for _, s := range res.Series {
+			if s.Labels.Get(label) == labels.FormatOpenMetricsFloat(q) {
+				one.Series = append(one.Series, Series{labels.NewBuilder(s.Labels).Del(label).Labels(), s.Points})
+			}
+		}
+		all[q] = one
+	}
+	return all, err
+}
+
 // noting asks every question anew and remembers that it did.
 type noting struct{ *Meter }
 
@@ -146,14 +185,19 @@ func (m *Meter) Increments(ctx context.Context, sel Selector, by []string, w run
 // interval over w, summed by labels. A native histogram wins over a classic one of
 // the same name; [Distribution.Native] says which it was.
 func (m *Meter) Spreads(ctx context.Context, sel Selector, by []string, w run.Window) (Grid, []Spread, error) {
+	if grid, spreads, err := m.nativeSpreads(ctx, sel, by, w); err != nil || spreads != nil {
+		return grid, spreads, err
+	}
+	return m.classicSpreads(ctx, sel, by, w)
+}
+
+func (m *Meter) nativeSpreads(ctx context.Context, sel Selector, by []string, w run.Window) (Grid, []Spread, error) {
 	inc, err := m.Increments(ctx, sel, by, w)
-	if err != nil {
-		return Grid{}, nil, err
-	}
-	if spreads := nativeSpreads(inc); spreads != nil {
-		return inc.Grid, spreads, nil
-	}
-	inc, err = m.Increments(ctx, sel.Named(sel.Metric+"_bucket"), append(slices.Clone(by), model.BucketLabel), w)
+	return inc.Grid, nativeSpreads(inc), err
+}
+
+func (m *Meter) classicSpreads(ctx context.Context, sel Selector, by []string, w run.Window) (Grid, []Spread, error) {
+	inc, err := m.Increments(ctx, sel.Named(sel.Metric+"_bucket"), append(slices.Clone(by), model.BucketLabel), w)
 	if err != nil {
 		return Grid{}, nil, err
 	}

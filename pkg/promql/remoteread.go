@@ -27,13 +27,32 @@ const (
 
 // A kept is what was read of a selector, and when from and to.
 type kept struct {
+	sel    Selector
 	mu     sync.Mutex // held while it is read, so that one of many askers reads
 	window run.Window
 	series []chunked
 }
 
+// covers reports whether what was read of k's selector tells all of w.
 func (k *kept) covers(w run.Window) bool {
 	return k.series != nil && !w.Start.Before(k.window.Start) && !w.End.After(k.window.End)
+}
+
+// picked are the kept series that a selector picks which k's is part of; false
+// where they don't tell all of w.
+func (k *kept) picked(sel Selector, w run.Window) ([]chunked, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.covers(w) {
+		return nil, false
+	}
+	picked := []chunked{}
+	for _, s := range k.series {
+		if sel.picks(s.labels) {
+			picked = append(picked, s)
+		}
+	}
+	return picked, true
 }
 
 // Samples implements [Sampler] by Prometheus' remote read: the server sends its
@@ -62,15 +81,14 @@ func (c *Client) Samples(ctx context.Context, sel Selector, w run.Window, visit 
 	return nil
 }
 
-// readOnce reads series that were not read already.
+// readOnce reads series that were not read already, be it with others.
 func (c *Client) readOnce(ctx context.Context, sel Selector, w run.Window) ([]chunked, error) {
-	c.mu.Lock()
-	k := c.reads[sel.String()]
-	if k == nil {
-		k = &kept{}
-		c.reads[sel.String()] = k
+	k, wider := c.keptOf(sel)
+	for _, k := range wider {
+		if series, ok := k.picked(sel, w); ok {
+			return series, nil
+		}
 	}
-	c.mu.Unlock()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.covers(w) {
@@ -90,6 +108,22 @@ func (c *Client) readOnce(ctx context.Context, sel Selector, w run.Window) ([]ch
 		k.window, k.series = w, series
 	}
 	return series, nil
+}
+
+// keptOf is what is kept of a selector, and of those that pick its series and others.
+func (c *Client) keptOf(sel Selector) (k *kept, wider []*kept) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, other := range c.reads {
+		if other.sel.partOf(sel) {
+			wider = append(wider, other)
+		}
+	}
+	if k = c.reads[sel.String()]; k == nil {
+		k = &kept{sel: sel}
+		c.reads[sel.String()] = k
+	}
+	return k, wider
 }
 
 // read is a request of remote read.

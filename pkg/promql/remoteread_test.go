@@ -112,6 +112,40 @@ func TestRemoteRead(t *testing.T) {
 	}
 }
 
+// What was read of a selector tells of those that pick from its series.
+func TestWhatWasReadIsNotReadAgain(t *testing.T) {
+	of := func(status string) prompb.ChunkedSeries {
+		return prompb.ChunkedSeries{Labels: []prompb.Label{{Name: "__name__", Value: "x"}, {Name: "status", Value: status}}, Chunks: []prompb.Chunk{chunkOf(t, 0, 1, 2, 3)}}
+	}
+	all := reply{kind: "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse", body: stream(t, of("200"), of("404"), of("500"))}
+	client, calls, _ := serve(t, all, all)
+	for _, c := range []struct {
+		selector string
+		to       int64 // seconds
+		series   int
+		calls    int32
+	}{
+		{`x`, 2, 3, 1},
+		{`x{status=~"[45].."}`, 2, 2, 1},
+		{`x{status="200"}`, 1, 1, 1},
+		{`x{status="503"}`, 2, 0, 1},
+		{`x{status=~"[45].."}`, 3, 3, 2}, // longer: the server picks
+	} {
+		sel, err := ParseSelector(c.selector, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		series := 0
+		err = client.Samples(t.Context(), sel, run.Window{Start: time.Unix(0, 0), End: time.Unix(c.to, 0)}, func(labels.Labels, Iterator) error {
+			series++
+			return nil
+		})
+		if err != nil || series != c.series || calls.Load() != c.calls {
+			t.Errorf("%s: got %d series and %d calls so far, %v, want %d and %d", c.selector, series, calls.Load(), err, c.series, c.calls)
+		}
+	}
+}
+
 // A custom-bucket histogram shows only its filled buckets; those of all together tell the bounds.
 func TestHistogramsOfTheAPI(t *testing.T) {
 	body := `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"histograms":[

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -48,6 +49,24 @@ func vectorOf(c *parser.Call) parser.Expr {
 		}
 	}
 	return nil
+}
+
+// Metrics lists, sorted, the metrics that an expression names; none where it can't be read.
+func Metrics(expr string) []string {
+	e, err := NewParser().ParseExpr(expr)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, matchers := range parser.ExtractSelectors(e) {
+		for _, m := range matchers {
+			if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
+				names = append(names, m.Value)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // ForEach is an expression about one value of a label, such as run, turned into

@@ -49,3 +49,16 @@ func TestGroupedBy(t *testing.T) {
 		}
 	}
 }
+
+func TestMetrics(t *testing.T) {
+	for expr, want := range map[string][]string{
+		`sum by (pod) (rate(x{a="b"}[5m])) / sum by (pod) (y) or x`: {"x", "y"},
+		`{__name__="z"} + time()`:                                   {"z"},
+		`{__name__=~"x|y"}`:                                         nil,
+		`sum(`:                                                      nil,
+	} {
+		if got := promql.Metrics(expr); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", expr, got, want)
+		}
+	}
+}

@@ -136,6 +136,21 @@ func (s Selector) without(label string) Selector {
 	return s
 }
 
+// partOf reports whether every matcher of the selector is one of another, which
+// has more: that one picks from its series.
+func (s Selector) partOf(of Selector) bool {
+	has := func(m *labels.Matcher) bool {
+		return slices.ContainsFunc(of.Matchers, func(o *labels.Matcher) bool { return o.String() == m.String() })
+	}
+	return s.Metric != "" && s.Metric == of.Metric && len(s.Matchers) < len(of.Matchers) &&
+		!slices.ContainsFunc(s.Matchers, func(m *labels.Matcher) bool { return !has(m) })
+}
+
+// picks reports whether a series has what the selector's matchers ask for.
+func (s Selector) picks(ls labels.Labels) bool {
+	return !slices.ContainsFunc(s.All(), func(m *labels.Matcher) bool { return !m.Matches(ls.Get(m.Name)) })
+}
+
 // All are the selector's matchers, that of its name included.
 func (s Selector) All() []*labels.Matcher {
 	if s.Metric == "" {

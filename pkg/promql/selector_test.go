@@ -34,3 +34,30 @@ func TestPopulation(t *testing.T) {
 		}
 	}
 }
+
+func TestPartOf(t *testing.T) {
+	for _, c := range []struct {
+		name, wide, narrow string
+		want               bool
+	}{
+		{"one more matcher", `x{job="a"}`, `x{status=~"5..",job="a"}`, true},
+		{"the metric alone", `x`, `x{job="a"}`, true},
+		{"itself", `x{job="a"}`, `x{job="a"}`, false},
+		{"fewer matchers", `x{job="a",status="5"}`, `x{job="a"}`, false},
+		{"another value", `x{job="b"}`, `x{job="a",status="5"}`, false},
+		{"another kind of match", `x{job=~"a"}`, `x{job="a",status="5"}`, false},
+		{"another metric", `y`, `x{job="a"}`, false},
+	} {
+		wide, err := ParseSelector(c.wide, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		narrow, err := ParseSelector(c.narrow, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := wide.partOf(narrow); got != c.want {
+			t.Errorf("%s: %s is part of %s: got %v, want %v", c.name, wide, narrow, got, c.want)
+		}
+	}
+}

@@ -180,10 +180,20 @@ const recording = `load 5s
   redis_memory_used_bytes{instance="r0"} 0+1000x120
 `
 
+// tenMinutes are all of the recording.
+var tenMinutes = Scope{Whole: run.Window{Start: time.Unix(0, 0), End: time.Unix(600, 0)}}
+
+// Forms are answered from increments where raw samples are at hand, else by PromQL.
 func TestEvaluate(t *testing.T) {
-	m := promql.NewMeter(embedded.New(promqltest.LoadedStorage(t, recording)), 5*time.Second)
-	s := Scope{Vars: map[string]string{"api": `job="api"`}, Whole: run.Window{Start: time.Unix(0, 0), End: time.Unix(600, 0)}, Step: 15 * time.Second}
-	results, err := Evaluate(t.Context(), m, s, Queries...)
+	db := embedded.New(promqltest.LoadedStorage(t, recording))
+	t.Run("from increments", func(t *testing.T) { testEvaluate(t, db) })
+	t.Run("by PromQL", func(t *testing.T) { testEvaluate(t, struct{ promql.Querier }{db}) })
+}
+
+func testEvaluate(t *testing.T, q promql.Querier) {
+	s := tenMinutes
+	s.Vars, s.Step = map[string]string{"api": `job="api"`}, 15*time.Second
+	results, err := Evaluate(t.Context(), promql.NewMeter(q, 5*time.Second), s, Queries...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,8 +236,7 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// TestQuantilesAreThoseOfTheServer holds what is found here against the engine,
-// and counts what was asked.
+// TestQuantilesAreThoseOfTheServer holds what is found here against the engine.
 func TestQuantilesAreThoseOfTheServer(t *testing.T) {
 	const series = recording + `  native_seconds{a="x"} {{schema:0 count:0 sum:0}}+{{schema:0 count:3 sum:5 buckets:[1 2]}}x120` + "\n"
 	q := embedded.New(promqltest.LoadedStorage(t, series))
@@ -246,10 +255,45 @@ func TestQuantilesAreThoseOfTheServer(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v", expr, got.Series, err, want.Series)
 		}
 	}
-	m := promql.NewMeter(q, 5*time.Second)
-	_, err := Evaluate(t.Context(), m, Scope{Whole: run.Window{Start: time.Unix(0, 0), End: at}}, Queries[4:7]...)
-	if err != nil || len(m.Asked()) != 3+2 {
-		t.Errorf("three quantiles: got %d queries, %v, want the guide's 3 and 2 for all of ours", len(m.Asked()), err)
+}
+
+// Quantiles of the guide that are found together are those that its texts give.
+func TestGuideQuantilesAreThoseOfTheTexts(t *testing.T) {
+	q := embedded.New(promqltest.LoadedStorage(t, recording))
+	results, err := Evaluate(t.Context(), promql.NewMeter(q, 5*time.Second), tenMinutes, Queries...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range results[4:7] {
+		want, err := q.QueryRange(t.Context(), r.Query.Guide, promql.Range{Start: tenMinutes.Whole.Start, End: tenMinutes.Whole.End, Step: 20 * time.Second})
+		if err != nil || fmt.Sprint(r.Guide.Series) != fmt.Sprint(want.Series) || len(want.Series) != 2 {
+			t.Errorf("%s: got %v, %v, want %v", r.Query.Guide, r.Guide.Series, r.Guide.Err, want.Series)
+		}
+	}
+}
+
+func TestSharedQuestionsAreAskedOnce(t *testing.T) {
+	db := embedded.New(promqltest.LoadedStorage(t, recording))
+	for _, c := range []struct {
+		name    string
+		q       promql.Querier
+		queries []Query
+		want    int
+	}{
+		{"three quantiles", db, Queries[4:7], 4},                                      // of each series; up, buckets and sums
+		{"three quantiles, by PromQL", struct{ promql.Querier }{db}, Queries[4:7], 3}, // buckets over time and over the window
+		{"language models that are not there", db, Queries[14:18], 2},                 // are they there; up
+	} {
+		m := promql.NewMeter(c.q, 5*time.Second)
+		results, err := Evaluate(t.Context(), m, tenMinutes, c.queries...)
+		if got := len(m.Asked()); err != nil || got != c.want {
+			t.Errorf("%s: got %d questions, %v, want %d: %v", c.name, got, err, c.want, m.Asked())
+		}
+		for _, r := range results {
+			if r.Guide.Err != nil || r.Form.Err != nil || r.Guide.Expr == "" || r.Form.Expr == "" {
+				t.Errorf("%s: %s: got %+v, want its expressions and no error", c.name, r.Query.ID, r)
+			}
+		}
 	}
 }
 
@@ -289,6 +333,9 @@ why the two differ. A report evaluates both over the run and shows them in its a
 
 In the forms, ` + "`$api`, `$pods` and `$llm`" + ` are the label sets of the SLA's ` + "`vars`" + ` (none: all
 series), and ` + "`$rate`" + ` is at least four scrape intervals in a chart, and the whole window for a value.
+Forms of counters and histograms alone are read from the increments that scores rest on, and so agree
+with them, where raw samples are at hand; else they are evaluated, up to what ` + "`rate()`" + ` extrapolates
+the same. The guide's texts are always evaluated as they stand.
 The forms here are those for the guide's names; the presets below have the same for theirs.
 `)
 	group := ""

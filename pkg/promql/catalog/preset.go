@@ -116,6 +116,11 @@ func (p Preset) Counterpart(metric string) string {
 	return ""
 }
 
+// names reports whether a metric is one of the preset's.
+func (p Preset) names(metric string) bool {
+	return metric == p.Requests || slices.Contains([]string{p.Duration, p.Duration + "_bucket", p.Duration + "_sum", p.Duration + "_count"}, metric)
+}
+
 // series is the metric that holds the distribution of durations.
 func (p Preset) series(matchers string) string {
 	name := p.Duration
@@ -138,23 +143,18 @@ func (p Preset) Select(metric string, matchers ...string) string {
 // WithStatus is the matcher of a status by a regular expression, such as 5...
 func (p Preset) WithStatus(re string) string { return p.Status + `=~"` + re + `"` }
 
-// Seconds turns an expression in the unit of the durations into one in seconds.
-func (p Preset) Seconds(expr string) string {
+// seconds turns a form in the unit of the durations into one in seconds.
+func (p Preset) seconds(f form) form {
 	if p.Unit == "ms" {
-		return expr + " / 1000"
+		return f.dividedBy(1000)
 	}
-	return expr
+	return f
 }
 
-// quantile is a quantile of the durations, in seconds.
-func (p Preset) quantile(q float64) string {
-	return p.Seconds(promql.Quantile(q, p.Select(p.Duration), p.Form, rate))
-}
-
-// without gives no expression where the preset lacks the label that it needs.
-func without(label, expr string) string {
+// without gives no form where the preset lacks the label that it needs.
+func without(label string, f form) form {
 	if label == "" {
-		return ""
+		return form{}
 	}
-	return expr
+	return f
 }

@@ -16,35 +16,45 @@ import (
 	"github.com/plumbline/plumbline/pkg/promql"
 )
 
-// asked asks an expression. Of a quantile it asks the buckets and finds the
-// quantile here, as Prometheus does, so that all quantiles of one histogram
+// asked asks an expression. Of an aggregated quantile it asks the buckets and finds
+// the quantile here, as Prometheus does, so that all quantiles of one histogram
 // cost one query.
 func asked(ctx context.Context, expr string, ask func(ctx context.Context, expr string) (promql.Result, error)) (promql.Result, error) {
 	q, of, ok := quantileOf(expr)
-	if !ok {
+	if _, aggregated := of.(*parser.AggregateExpr); !ok || !aggregated {
 		return ask(ctx, expr)
 	}
-	res, err := ask(ctx, of)
+	res, err := ask(ctx, of.String())
 	res.Series = quantiles(q, res.Series)
 	return res, err
 }
 
-// quantileOf takes histogram_quantile(q, of) apart, where of is aggregated.
-func quantileOf(expr string) (q float64, of string, ok bool) {
+// quantileOf takes histogram_quantile(q, of) apart.
+func quantileOf(expr string) (q float64, of parser.Expr, ok bool) {
 	tree, err := promql.NewParser().ParseExpr(expr)
 	if err != nil {
-		return 0, "", false
+		return 0, nil, false
 	}
 	c, ok := tree.(*parser.Call)
 	if !ok || c.Func.Name != "histogram_quantile" {
-		return 0, "", false
+		return 0, nil, false
 	}
 	literal, isNumber := c.Args[0].(*parser.NumberLiteral)
-	_, isAggregate := c.Args[1].(*parser.AggregateExpr)
-	if !isNumber || !isAggregate {
-		return 0, "", false
+	if !isNumber {
+		return 0, nil, false
 	}
-	return literal.Val, c.Args[1].String(), true
+	return literal.Val, c.Args[1], true
+}
+
+// guideQuantiles are the quantiles that the guide asks of one expression, each by itself.
+func guideQuantiles(queries []Query) map[string][]float64 {
+	all := map[string][]float64{}
+	for _, query := range queries {
+		if q, of, ok := quantileOf(query.Guide); ok && !slices.Contains(all[of.String()], q) {
+			all[of.String()] = append(all[of.String()], q)
+		}
+	}
+	return all
 }
 
 // quantiles finds a quantile in each group of buckets, or in each native
