@@ -307,11 +307,14 @@ func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, err
 // least inside the steady window, the greatest anywhere.
 func (ms measurer) slide(row *Result, reduce string, over time.Duration) {
 	grid := promql.Grid{Start: ms.whole.Start, Step: ms.meter.Scrape(), N: len(row.Samples)}
+	cells := int(math.Round(float64(over) / float64(grid.Step)))
 	from, to := 0, grid.N
 	if reduce == "min" {
 		from, to = grid.Cells(ms.steady)
+		if ms.steady.Start.After(ms.whole.Start) && to-from > cells {
+			from++ // the first scrape inside also shows what happened since the one before
+		}
 	}
-	cells := int(math.Round(float64(over) / float64(grid.Step)))
 	if cells < 1 || to-from < cells {
 		stretch := time.Duration(to-from) * grid.Step
 		row.Value, row.Reason = nan, fmt.Sprintf("the window has %s in one piece, and %s are needed", stretch.Round(time.Second), over)

@@ -80,6 +80,9 @@ func TestValuesAndVerdicts(t *testing.T) {
 		{"a count is what the counter gained", healthy, `count: {of: 'http_requests_total{$api}'}, must: "> 6000"`, nil, 6050, Pass, ""},
 		{"a rate is the count by the window", healthy, `rate: {of: 'http_requests_total{$api}'}, unit: req/s, must: ">= 10"`, nil, 6050.0 / 600, Pass, ""},
 		{"a sustained rate is the least stretch", healthy, `rate: {of: 'http_requests_total{$api}', over: 2m, reduce: min}, unit: req/s, must: ">= 11"`, nil, 10, Fail, ""},
+		{"what came before the steady window lowers no sustained rate", strings.Replace(healthy, `0+50x150`, `0+5x25 175+50x124`, 1), `rate: {of: 'http_requests_total{$api}', over: 2m, reduce: min}, unit: req/s, must: ">= 11"`, func(s *Scope) {
+			s.Run.Window.Start, s.Run.Steady.Start = s.Run.Window.Start.Add(time.Second), s.Run.Steady.Start.Add(time.Second)
+		}, 10, Fail, ""},
 		{"a stretch longer than the window can't be told", healthy, `rate: {of: 'http_requests_total{$api}', over: 15m, reduce: min}, unit: req/s, must: ">= 1"`, nil, nan, Inconclusive, "15m0s are needed"},
 		{"a counter that was reset goes on", strings.Replace(healthy, `0+50x150`, `0+50x74 0+50x75`, 1), `count: {of: 'http_requests_total{$api,status="200"}'}, must: "> 1"`, nil, 6000, Pass, ""},
 		{"no errors are 0 where requests are", healthy, errors, nil, 0, Pass, ""},
