@@ -215,6 +215,9 @@ func newBaselineAcceptCommand(a *app) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
+			if id == "" {
+				return errors.New("name a run with --run; `analyzer runs list` shows those that there are")
+			}
 			if !slices.Contains(a.store().Baselines(), name) {
 				_, err := a.store().Baseline(name)
 				return errors.Join(err, fmt.Errorf("baseline %s: there is none to begin anew; `analyzer baseline set` makes one", name))

@@ -101,7 +101,9 @@ func (f *calibrateFlags) calibrate(cmd *cobra.Command, a *app, args []string) er
 		return err
 	}
 	build := analysis.Build{Name: first(f.name, calibrationName(chosen)), Runs: idsOf(chosen)}
-	c, err := a.analyzer().Calibrate(cmd.Context(), build, worse, analysis.Options{SLA: f.sla, FallbackSLA: cfg.SLA, Prometheus: a.prometheus})
+	opts := a.options(cfg)
+	opts.SLA = f.sla
+	c, err := a.analyzer().Calibrate(cmd.Context(), build, worse, opts)
 	if err != nil {
 		return err
 	}

@@ -75,9 +75,9 @@ func (f *capacityFlags) capacity(cmd *cobra.Command, a *app) error {
 	if err != nil {
 		return err
 	}
-	c, err := a.analyzer().Capacity(cmd.Context(), f.run,
-		analysis.Options{SLA: f.sla, FallbackSLA: cfg.SLA, Prometheus: a.prometheus},
-		analysis.CapacityOptions{Target: f.target, Demand: demand})
+	opts := a.options(cfg)
+	opts.SLA = f.sla
+	c, err := a.analyzer().Capacity(cmd.Context(), f.run, opts, analysis.CapacityOptions{Target: f.target, Demand: demand})
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,8 @@ func newCheckCommand(a *app) *cobra.Command {
 profiles, baselines and the configuration, each told by what it holds, and names
 every mistake in them and in their queries as file:line:column, with the rule's
 id; docs/lint.md explains the rules. Without FILE it checks the configuration
-and the files that it names.
+and the files that it names. A file that is none of these is said so at the end,
+with exit code 2; the others are checked all the same.
 
 With --prometheus, or the configuration's, it also asks the server which of the
 series and labels are missing, and what is there instead.
@@ -72,11 +73,14 @@ func (f *checkFlags) check(cmd *cobra.Command, a *app, files []string) error {
 		}
 	}
 	finds, err := c.Files(cmd.Context(), files...)
-	if err != nil {
-		return err
-	}
 	found.Finds = append(found.Finds, finds...)
-	return found.show(cmd.OutOrStdout(), f.format)
+	if err != nil {
+		found.Trouble = err.Error()
+	}
+	if shown := found.show(cmd.OutOrStdout(), f.format); err == nil {
+		return shown
+	}
+	return err // outweighs the errors that were found
 }
 
 // filesToCheck are those that were named, else the configuration and those that it names.
@@ -138,6 +142,7 @@ type checked struct {
 	Files   []string     `json:"files"`
 	Presets []string     `json:"presets,omitempty"` // whose names the server's series have, the best first
 	Finds   []check.Find `json:"finds"`
+	Trouble string       `json:"trouble,omitempty"` // why not all of it was checked
 }
 
 func (c checked) show(w io.Writer, format string) error {
@@ -169,7 +174,11 @@ func (c checked) text(w io.Writer, count map[lint.Severity]int) {
 	if len(c.Presets) > 0 {
 		fmt.Fprintf(w, "The server's requests are named as by preset %s.\n", strings.Join(c.Presets, ", "))
 	}
-	fmt.Fprintf(w, "%s checked: %s, %s, %d info\n", plural(len(c.Files), "file"), plural(count[lint.Error], "error"), plural(count[lint.Warning], "warning"), count[lint.Info])
+	what := plural(len(c.Files), "file") + " checked"
+	if c.Trouble != "" {
+		what = "found" // not in all of them
+	}
+	fmt.Fprintf(w, "%s: %s, %s, %d info\n", what, plural(count[lint.Error], "error"), plural(count[lint.Warning], "warning"), count[lint.Info])
 }
 
 func plural(n int, what string) string {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/plumbline/plumbline/internal/analysis"
 	"github.com/plumbline/plumbline/internal/cli"
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/pkg/compare"
@@ -95,7 +94,8 @@ func (f *compareFlags) compareRuns(cmd *cobra.Command, a *app) (c report.Compari
 	if err != nil {
 		return c, err
 	}
-	opts := analysis.Options{SLA: f.sla, FallbackSLA: cfg.SLA, FallbackBaseline: cfg.Baseline, Prometheus: a.prometheus}
+	opts := a.options(cfg)
+	opts.SLA, opts.FallbackBaseline = f.sla, cfg.Baseline
 	if len(f.baseline) == 1 {
 		opts.Baseline = f.baseline[0]
 	}

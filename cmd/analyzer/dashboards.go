@@ -21,6 +21,7 @@ import (
 	"github.com/plumbline/plumbline/internal/grafana"
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/dashboard"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/catalog"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
@@ -90,7 +91,7 @@ func (f *provisionFlags) provision(cmd *cobra.Command, a *app) error {
 	if err != nil {
 		return err
 	}
-	prometheus := cmp.Or(a.prometheus, cfg.Prometheus.URL)
+	prometheus := promql.Public(cmp.Or(a.prometheus, cfg.Prometheus.URL))
 	if f.dataSource == "" && prometheus == "" {
 		return errors.New("dashboards: say which Prometheus they ask: --datasource UID of one that Grafana has, or --prometheus URL, as Grafana reaches it")
 	}
@@ -224,7 +225,7 @@ folder provisioning.`,
 			if err != nil {
 				return err
 			}
-			files, err := provisioning(boards, path, cmp.Or(a.prometheus, cfg.Prometheus.URL))
+			files, err := provisioning(boards, path, promql.Public(cmp.Or(a.prometheus, cfg.Prometheus.URL)))
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/grafana"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 )
@@ -109,7 +110,7 @@ const runBoard = "plumbline-performance-baseline"
 
 // shows tells where Grafana shows a run; nil when there is no Grafana.
 func (f *grafanaFlags) shows(cfg config.Config) func(run.Run) string {
-	url := f.at(cfg)
+	url := promql.Public(f.at(cfg))
 	if url == "" {
 		return nil
 	}

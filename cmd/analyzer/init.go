@@ -89,6 +89,10 @@ func showDraft(cmd *cobra.Command, d draft.Draft, paths []string) error {
 	for _, p := range paths {
 		fmt.Fprintln(w, p)
 	}
-	_, err := fmt.Fprintf(w, "Service %s, named as by %s. Set the bounds in %s, then: analyzer check\n", d.Service, d.Preset.Title, paths[1])
+	then := "analyzer check"
+	if paths[0] != config.DefaultFile {
+		then += " --config " + paths[0]
+	}
+	_, err := fmt.Fprintf(w, "Service %s, named as by %s. Set the bounds in %s, then: %s\n", d.Service, d.Preset.Title, paths[1], then)
 	return err
 }

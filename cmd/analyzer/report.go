@@ -37,8 +37,9 @@ func newReportCommand(a *app) *cobra.Command {
 		Short: "Report on a run",
 		Long: `report measures a run, judges it by its SLA and holds it against its baseline.
 
-Without --format it shows the report here. One of md and json goes to standard
-output; html and pdf, and several formats at once, go to files beside the run, or in --out.
+Without --format it shows the report here. One of md, json and junit goes to standard
+output, unless --out names a folder; html and pdf, and several formats at once, go to files
+beside the run, or in --out: report.md, report.xml of junit, and so on.
 
 With --annotate it also marks the run's window, with the verdict, in Grafana.
 
@@ -128,7 +129,7 @@ func (f *reportFlags) write(cmd *cobra.Command, a *app, formats []report.Format,
 	switch {
 	case len(formats) == 0:
 		return showOnTerminal(stdout, r)
-	case len(formats) == 1 && !formats[0].Opened:
+	case len(formats) == 1 && !formats[0].Opened && (f.out == "" || formats[0].Extension == ""):
 		return formats[0].Render(stdout, r)
 	}
 	dir := f.out

@@ -16,6 +16,7 @@ import (
 
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
@@ -173,6 +174,7 @@ func newRunsRegisterCommand(a *app) *cobra.Command {
 		Short: "Register a run that another tool made, whose series a Prometheus has",
 		Long: `register makes a run of a test that another tool made, so that it can be reported on
 and compared. Its series stay where they are: on the Prometheus that --prometheus names.
+A user and password in that URL are not kept with the run.
 
   analyzer runs register k6-241 --start 2026-01-18T14:00:00Z --end 2026-01-18T14:30:00Z \
     --prometheus http://prometheus:9090 --label version=v1.0.3 --sla sla.yaml`,
@@ -209,13 +211,16 @@ func (f *registerFlags) register(cmd *cobra.Command, a *app, id string) error {
 	if prometheus == "" {
 		return errors.New("name the Prometheus that has the series with --prometheus")
 	}
+	if _, err := promql.NewClient(prometheus, *cfg.Prometheus.HTTP()); err != nil {
+		return err
+	}
 	if f.scrape < time.Second {
 		return fmt.Errorf("--scrape-interval: want a second or more, got %s", f.scrape)
 	}
 	r := run.Run{
 		ID: id, Service: first(f.service, cfg.Service), Scenario: f.scenario, Profile: f.profile, Labels: f.labels, Environment: f.environment,
 		Window: window, Steady: window, Load: run.Load{Users: f.users, ArrivalRate: f.rate, ThinkSeconds: f.think},
-		Source: run.Source{Prometheus: prometheus, ScrapeSeconds: f.scrape.Seconds()}, State: run.Complete, Baseline: f.baseline, Version: version,
+		Source: run.Source{Prometheus: promql.Public(prometheus), ScrapeSeconds: f.scrape.Seconds()}, State: run.Complete, Baseline: f.baseline, Version: version,
 	}
 	var sla []byte
 	if path := first(f.sla, cfg.SLA); path != "" {
@@ -251,6 +256,9 @@ func (f *registerFlags) window() (w run.Window, err error) {
 	}
 	if !w.End.After(w.Start) {
 		return w, fmt.Errorf("--end: must come after --start, got %s and %s", f.start, f.end)
+	}
+	if w.End.After(time.Now()) {
+		return w, fmt.Errorf("--end: must lie in the past, got %s; register the test when it is over", f.end)
 	}
 	return w, nil
 }

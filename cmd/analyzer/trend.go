@@ -109,9 +109,10 @@ func (f *trendFlags) read(cmd *cobra.Command, a *app) (report.Trend, error) {
 	if err != nil {
 		return report.Trend{}, err
 	}
+	opts := a.options(cfg)
+	opts.SLA = f.sla
 	h, err := a.analyzer().History(cmd.Context(), f.objective, analysis.HistoryFilter{
-		Service: f.service, Scenario: f.scenario, Profile: f.profile, Labels: f.labels,
-		Options: analysis.Options{SLA: f.sla, FallbackSLA: cfg.SLA, Prometheus: a.prometheus},
+		Service: f.service, Scenario: f.scenario, Profile: f.profile, Labels: f.labels, Options: opts,
 	})
 	if err != nil {
 		return report.Trend{}, err

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"time"
 
@@ -116,6 +115,7 @@ func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed
 	if err != nil {
 		return nil, nil, fmt.Errorf("run %s: %w", id, err)
 	}
+	r.Source.Prometheus = promql.Public(r.Source.Prometheus) // a run.json that a person wrote may hold a password
 	return &analyzed{run: r, agreement: agreement, meter: promql.NewMeter(q, r.Source.Scrape()), url: url, preset: opts.Preset, dashboard: opts.Dashboard}, closeSource, nil
 }
 
@@ -146,11 +146,11 @@ func (a *Analyzer) agreementText(id string, opts Options) (text []byte, name str
 func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql.Querier, func(), string, error) {
 	address := opts.Prometheus
 	if address == "" && !r.Source.Recording {
-		address = cmp.Or(r.Source.Prometheus, opts.FallbackPrometheus)
+		address = opts.server(*r)
 	}
 	if address != "" {
 		client, err := a.client(ctx, address, r.Window, opts)
-		return client, func() {}, withoutPassword(address), err
+		return client, func() {}, promql.Public(address), err
 	}
 	db, err := embedded.Open(a.Store.Recording(r.ID))
 	switch {
@@ -191,14 +191,14 @@ func (a *Analyzer) client(ctx context.Context, address string, w run.Window, opt
 	return client, client.Holds(ctx, w)
 }
 
-// withoutPassword is a URL as it may stand in a report.
-func withoutPassword(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return ""
+// server is the Prometheus that a run without a recording is asked of: the one that
+// was named, else the run's own, else the fallback; "" for none. A run keeps the URL
+// without credentials, so those of the fallback serve where it is the same server.
+func (o Options) server(r run.Run) string {
+	if promql.Public(o.FallbackPrometheus) == r.Source.Prometheus {
+		return cmp.Or(o.Prometheus, o.FallbackPrometheus)
 	}
-	u.User = nil
-	return u.String()
+	return cmp.Or(o.Prometheus, r.Source.Prometheus, o.FallbackPrometheus)
 }
 
 // markKilled registers that a run's generator was killed, and when.

@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +41,8 @@ func (a *Analyzer) Capture(ctx context.Context, id string, c Capture) (Captured,
 	if err != nil {
 		return Captured{}, err
 	}
-	address := cmp.Or(c.Prometheus, r.Source.Prometheus, c.FallbackPrometheus)
-	out := Captured{Source: withoutPassword(address)}
+	address := c.server(r)
+	out := Captured{Source: promql.Public(address)}
 	if !c.Force {
 		if out.Already, err = a.captured(&r); out.Already || err != nil {
 			return out, err

@@ -66,17 +66,19 @@ type kind struct {
 	name string
 	is   func(root *yaml.Node) bool
 	read func(c *Checker, d document) (problems []Find, queries []expression)
+
+	manifest bool // a Kubernetes object: each document of a file is one
 }
 
 var kinds = []kind{
-	{"SLA", ofKind("SLA"), (*Checker).readSLA},
-	{"scenario", ofKind("Scenario"), (*Checker).readScenario},
-	{"profiles", ofKind("Profiles"), (*Checker).readProfiles},
-	{"configuration", ofKind("Config"), (*Checker).readConfig},
-	{"baseline", ofKind("Baseline"), (*Checker).readBaseline},
-	{"PrometheusRule of the operator", ofKind("PrometheusRule"), (*Checker).readOperatorRules},
-	{"Prometheus rules", func(n *yaml.Node) bool { return get(n, "groups") != nil }, (*Checker).readRules},
-	{"Grafana dashboard", func(n *yaml.Node) bool { return panelsOf(n) != nil }, (*Checker).readDashboard},
+	{name: "SLA", is: ofKind("SLA"), read: (*Checker).readSLA},
+	{name: "scenario", is: ofKind("Scenario"), read: (*Checker).readScenario},
+	{name: "profiles", is: ofKind("Profiles"), read: (*Checker).readProfiles},
+	{name: "configuration", is: ofKind("Config"), read: (*Checker).readConfig},
+	{name: "baseline", is: ofKind("Baseline"), read: (*Checker).readBaseline},
+	{name: "PrometheusRule of the operator", is: ofKind("PrometheusRule"), read: (*Checker).readOperatorRules, manifest: true},
+	{name: "Prometheus rules", is: func(n *yaml.Node) bool { return get(n, "groups") != nil }, read: (*Checker).readRules},
+	{name: "Grafana dashboard", is: func(n *yaml.Node) bool { return panelsOf(n) != nil }, read: (*Checker).readDashboard},
 }
 
 func ofKind(name string) func(*yaml.Node) bool {
@@ -84,16 +86,22 @@ func ofKind(name string) func(*yaml.Node) bool {
 }
 
 // Files checks files; what each is shows by what it holds. Finds come in order of
-// file and place. The error is trouble with a file or the server.
+// file and place. The error is trouble with the server, or with some of the files;
+// the others are checked all the same.
 func (c *Checker) Files(ctx context.Context, paths ...string) ([]Find, error) {
-	texts := make([][]byte, len(paths))
-	for i, path := range paths {
-		var err error
-		if texts[i], err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("check: %w", err)
+	var trouble []error
+	var names []string
+	var texts [][]byte
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			trouble = append(trouble, fmt.Errorf("check: %w", err))
+			continue
 		}
+		names, texts = append(names, path), append(texts, text)
 	}
-	return c.texts(ctx, paths, texts)
+	finds, err := c.texts(ctx, names, texts)
+	return finds, errors.Join(append(trouble, err)...)
 }
 
 // texts checks the texts of files, which may use the metrics that others of them record.
@@ -103,72 +111,104 @@ func (c *Checker) texts(ctx context.Context, names []string, texts [][]byte) (fi
 			return nil, fmt.Errorf("check: %w", err)
 		}
 	}
-	type read struct {
-		document
-		finds   []Find
-		queries []expression
-	}
-	var all []read
+	var all []reading
+	var unknown []error
 	for i, name := range names {
-		d, unreadable := readDocument(name, texts[i])
-		if unreadable != nil {
-			all = append(all, read{d, []Find{*unreadable}, nil})
+		r, err := c.read(name, texts[i])
+		if err != nil {
+			unknown = append(unknown, err)
 			continue
 		}
-		k, err := kindOf(d)
-		if err != nil {
-			return nil, err
-		}
-		finds, queries := k.read(c, d)
-		all = append(all, read{d, finds, queries})
+		all = append(all, r)
 	}
 	for _, r := range all {
-		more, err := c.lintAll(ctx, r.document, r.finds, r.queries)
+		more, err := c.lintAll(ctx, r)
 		finds = append(finds, more...)
 		if err != nil {
-			return finds, fmt.Errorf("check %s: %w", r.name, err)
+			return finds, fmt.Errorf("check %s: %w", r.file.name, err)
 		}
 	}
-	return finds, nil
+	return finds, errors.Join(unknown...)
+}
+
+// A reading is what the readers of a file's documents say of it.
+type reading struct {
+	file    document // without a root
+	finds   []Find
+	queries []expression
+}
+
+// read reads a file. The error is that nothing tells what it is.
+func (c *Checker) read(name string, text []byte) (reading, error) {
+	r := reading{file: document{name: name, text: text}}
+	docs, unreadable := readDocuments(name, text)
+	if unreadable != nil {
+		r.finds = []Find{*unreadable}
+		return r, nil
+	}
+	if !slices.ContainsFunc(docs, func(d document) bool { _, known := kindOf(d); return known }) {
+		return r, fmt.Errorf("check %s: can't tell what it is; there are %s", name, strings.Join(kindNames(), ", "))
+	}
+	for i, d := range docs {
+		k, known := kindOf(d)
+		switch {
+		case !known:
+			r.finds = append(r.finds, d.find(d.root, lint.Warning, "can't tell what this document is, so it is not checked"))
+			continue
+		case i > 0 && !k.manifest:
+			r.finds = append(r.finds, d.find(d.root, mistake, "keep the "+k.name+" in a file of its own"))
+			continue
+		}
+		finds, queries := k.read(c, d)
+		r.finds, r.queries = append(r.finds, finds...), append(r.queries, queries...)
+		if !k.manifest {
+			break // its reader says that there are more
+		}
+	}
+	return r, nil
 }
 
 // kindOf tells what a document is.
-func kindOf(d document) (kind, error) {
+func kindOf(d document) (kind, bool) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.is(d.root) })
-	if i >= 0 {
-		return kinds[i], nil
+	if i < 0 {
+		return kind{}, false
 	}
-	var names []string
-	for _, k := range kinds {
-		names = append(names, k.name)
+	return kinds[i], true
+}
+
+func kindNames() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
 	}
-	return kind{}, fmt.Errorf("check %s: can't tell what it is; there are %s", d.name, strings.Join(names, ", "))
+	return names
 }
 
 // concurrency is how many queries are asked about at one time.
 const concurrency = 8
 
 // lintAll adds to the finds of a file's own reader those of its queries.
-func (c *Checker) lintAll(ctx context.Context, d document, finds []Find, queries []expression) ([]Find, error) {
-	found := make([][]lint.Find, len(queries))
+func (c *Checker) lintAll(ctx context.Context, r reading) ([]Find, error) {
+	found, finds := make([][]lint.Find, len(r.queries)), r.finds
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
-	for i, q := range queries {
+	for i, q := range r.queries {
 		g.Go(func() (err error) {
 			found[i], err = c.lint(ctx, q)
 			return err
 		})
 	}
 	err := g.Wait()
-	for i, q := range queries {
+	for i, q := range r.queries {
 		for _, f := range found[i] {
 			if f.Rule == "parse" || f.Rule == "rate-of-sum" {
 				finds = withoutSyntaxAt(finds, q.node)
 			}
-			finds = append(finds, d.located(q, f))
+			finds = append(finds, r.file.located(q, f))
 		}
 	}
-	return inOrder(finds), err
+	return together(inOrder(finds)), err
 }
 
 // lint looks at one query, and asks the server where there is one.
@@ -211,6 +251,31 @@ func inOrder(finds []Find) []Find {
 		return cmp.Or(a.Line-b.Line, a.Column-b.Column, int(b.Severity-a.Severity))
 	})
 	return slices.Compact(finds)
+}
+
+// ofTargets are the rules that find something out about targets, and so say it again
+// of each selector of their series.
+var ofTargets = []string{"target-restart", "scrape-gap"}
+
+// together makes one find of those that say the same of the same targets, at the first selector.
+func together(finds []Find) (out []Find) {
+	first, again := map[string]int{}, map[int]int{} // by text and by place in out
+	for _, f := range finds {
+		i, said := first[f.Text]
+		switch {
+		case !slices.Contains(ofTargets, f.Rule):
+		case said:
+			again[i]++
+			continue
+		default:
+			first[f.Text] = len(out)
+		}
+		out = append(out, f)
+	}
+	for i, n := range again {
+		out[i].Text += fmt.Sprintf("; found by %d selectors", n+1)
+	}
+	return out
 }
 
 // mistakes are the mistakes that a strict reader found.

@@ -123,11 +123,127 @@ func TestRules(t *testing.T) {
 	got := findsOf(t, Checker{}, "rules.yaml", text)
 	want := []string{
 		`rules.yaml:5:15: error: each series of x_total is divided by itself, so the answer is always 1 (or 100 %), or nothing (ratio-labels)`,
-		`rules.yaml:6:1: error: field four not found in type rulefmt.Rule (file)`,
+		`rules.yaml:6:9: error: groups[0].rules[0].four: unknown key; did you mean for? (file)`,
 		`rules.yaml:8:35: error: unclosed left parenthesis (parse)`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestFormsOfRules has every mistake in the form of rules, once each.
+func TestFormsOfRules(t *testing.T) {
+	const text = `groups:
+  - rules:
+      - expr: up
+      - alert: A
+        record: b
+      - record: c
+        for: 5m
+        expr: up
+        annotations:
+      - alert: D
+        expr: up
+        for: five minutes
+        labels: {sev: '{{ nope }}'}
+  - name: g
+    limt: 5
+    rules: [{record: 'a{b}', expr: up}]
+  - name: g
+    rules: {}
+---
+groups: []
+`
+	got := findsOf(t, Checker{}, "rules.yaml", text)
+	want := []string{
+		`rules.yaml:2:5: error: groups[0]: the group has no name (file)`,
+		`rules.yaml:3:9: error: groups[0].rules[0]: one of 'record' or 'alert' must be set (file)`,
+		`rules.yaml:4:9: error: groups[0].rules[1].expr: field 'expr' must be set in rule (file)`,
+		`rules.yaml:4:16: error: groups[0].rules[1].alert: only one of 'record' and 'alert' must be set (file)`,
+		`rules.yaml:7:14: error: groups[0].rules[2].for: invalid field 'for' in recording rule (file)`,
+		`rules.yaml:12:14: error: groups[0].rules[3].for: not a valid duration string: "five minutes" (file)`,
+		`rules.yaml:13:17: error: groups[0].rules[3].labels: label "sev": template: __alert_D:1: function "nope" not defined (file)`,
+		`rules.yaml:15:5: error: groups[1].limt: unknown key; did you mean limit? (file)`,
+		`rules.yaml:16:22: error: groups[1].rules[0].record: braces present in the recording rule name; should it be in expr?: a{b} (file)`,
+		`rules.yaml:17:11: error: groups[2].name: there is another group g (file)`,
+		`rules.yaml:18:12: error: groups[2].rules: want a list, got a map (file)`,
+		`rules.yaml:20:1: error: Prometheus reads only the first document of a file (file)`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestManifests has several Kubernetes objects in a file.
+func TestManifests(t *testing.T) {
+	const text = `kind: PrometheusRule
+spec:
+  groups:
+    - name: g
+      partial_response_strategy: warn
+      rules:
+        - record: a
+          expr: sum(up)
+          fro: 5m
+---
+kind: Service
+---
+---
+kind: PrometheusRule
+spec:
+  groups:
+    - name: g
+      rules: [{record: b, expr: 'rate(process_open_fds[5m])'}]
+---
+kind: PrometheusRule
+---
+kind: SLA
+`
+	got := findsOf(t, Checker{}, "rules.yaml", text)
+	want := []string{
+		`rules.yaml:9:11: error: groups[0].rules[0].fro: unknown key; did you mean for? (file)`,
+		`rules.yaml:11:1: warning: can't tell what this document is, so it is not checked (file)`,
+		`rules.yaml:18:39: error: process_open_fds is a gauge, and rate is for counters (rate-of-gauge)`,
+		`rules.yaml:20:1: error: it has no spec with groups of rules (file)`,
+		`rules.yaml:22:1: error: keep the SLA in a file of its own (file)`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestAFileThatIsNoneOfOurs has the others checked all the same.
+func TestAFileThatIsNoneOfOurs(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	finds, err := new(Checker).Files(t.Context(), file("other.yaml", "kind: Deployment\n"), filepath.Join(dir, "nowhere.yaml"),
+		file("rules.yaml", "groups:\n- name: g\n  rules:\n  - {record: r, expr: x_total}\n"))
+	if len(finds) != 1 || finds[0].Rule != "counter-without-rate" {
+		t.Errorf("got %v, want the one of rules.yaml", finds)
+	}
+	for _, want := range []string{"other.yaml: can't tell what it is", "nowhere.yaml: no such file"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want it to say %s", err, want)
+		}
+	}
+}
+
+// TestGapsAreSaidOnce has two objectives whose series come from one target.
+func TestGapsAreSaidOnce(t *testing.T) {
+	const series = "load 5s\n  up{job=\"x\",instance=\"i\"} _x60 1x60\n  a_total{job=\"x\",instance=\"i\"} _x60 0+1x60\n  b_total{job=\"x\",instance=\"i\"} _x60 0+1x60\n"
+	c := Checker{Scrape: 5 * time.Second, Live: &lint.Live{
+		Meter:  promql.NewMeter(embedded.New(promqltest.LoadedStorage(t, series)), 5*time.Second),
+		Window: run.Window{Start: time.Unix(5, 0), End: time.Unix(600, 0)},
+	}}
+	got := findsOf(t, c, "sla.yaml", "apiVersion: plumbline/v1\nkind: SLA\nobjectives:\n  - {id: a, count: {of: a_total}}\n  - {id: b, count: {of: b_total}}\n")
+	if len(got) != 1 || !strings.HasPrefix(got[0], "sla.yaml:4:25: warning: scrapes cover 50") || !strings.Contains(got[0], "; found by 2 selectors (scrape-gap)") {
+		t.Errorf("got %q, want one find of both selectors", got)
 	}
 }
 
@@ -175,6 +291,7 @@ func TestWhatIsNoFileOfOurs(t *testing.T) {
 		"{\"a\": [1,\n 2,}": "f:2:4: error: JSON:",
 		"a: [":              "f:1:1: error:",
 		"a: b":              "can't tell what it is; there are SLA, scenario,",
+		"a: b\n---\nc: d":   "can't tell what it is",
 		"- 1":               "can't tell what it is",
 		"kind: SLA\n":       "f:1:1: error: apiVersion: must be plumbline/v1",
 	} {

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/plumbline/plumbline/pkg/promql/lint"
 )
 
 // A document is a file whose values know where they stand. JSON is read into the
@@ -20,30 +22,45 @@ type document struct {
 	name string
 	text []byte
 	root *yaml.Node
+	next *yaml.Node // the root of the document after it in the file; nil when there is none
 }
 
-// readDocument reads YAML or JSON, whichever it is.
-func readDocument(name string, text []byte) (document, *Find) {
-	d := document{name: name, text: text}
+// find is a find at a node.
+func (d document) find(n *yaml.Node, s lint.Severity, text string) Find {
+	return Find{File: d.name, Line: n.Line, Column: n.Column, Severity: s, Rule: fileRule, Text: text}
+}
+
+// readDocuments reads the documents of a file, YAML or JSON, whichever it is.
+func readDocuments(name string, text []byte) ([]document, *Find) {
 	if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '{' {
 		root, err := readJSON(text)
 		if err != nil {
 			line, column := lineColumn(text, err.at)
-			return d, &Find{File: name, Line: line, Column: column, Severity: mistake, Rule: fileRule, Text: "JSON: " + err.text}
+			return nil, &Find{File: name, Line: line, Column: column, Severity: mistake, Rule: fileRule, Text: "JSON: " + err.text}
 		}
-		d.root = root
-		return d, nil
+		return []document{{name: name, text: text, root: root}}, nil
 	}
-	var doc yaml.Node
-	err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&doc)
-	switch {
-	case errors.Is(err, io.EOF):
-		return d, &Find{File: name, Line: 1, Column: 1, Severity: mistake, Rule: fileRule, Text: "the file is empty"}
-	case err != nil:
-		return d, yamlMistake(name, err.Error())
+	var docs []document
+	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		switch {
+		case errors.Is(err, io.EOF) && len(docs) > 0:
+			return docs, nil
+		case errors.Is(err, io.EOF):
+			return nil, &Find{File: name, Line: 1, Column: 1, Severity: mistake, Rule: fileRule, Text: "the file is empty"}
+		case err != nil:
+			return nil, yamlMistake(name, err.Error())
+		}
+		root := doc.Content[0]
+		if len(docs) > 0 {
+			if root.Tag == "!!null" {
+				continue // nothing between two separators
+			}
+			docs[len(docs)-1].next = root
+		}
+		docs = append(docs, document{name: name, text: text, root: root})
 	}
-	d.root = doc.Content[0]
-	return d, nil
 }
 
 // get is the value at a path of keys and indexes, behind aliases too; nil when

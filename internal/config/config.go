@@ -18,6 +18,7 @@ import (
 )
 
 // A Config holds what would otherwise be given as flags; every key is optional.
+// Paths in the file count from its own folder, wherever a program is started.
 type Config struct {
 	Service       string            `yaml:"service"`
 	Target        string            `yaml:"target"`
@@ -30,6 +31,8 @@ type Config struct {
 	ScrapeConfigs *yaml.Node        `yaml:"scrape_configs"` // as in Prometheus' own file
 	Prometheus    Prometheus        `yaml:"prometheus"`
 	Grafana       Prometheus        `yaml:"grafana"` // where dashboards go; it is spoken to in the same form
+
+	dir string // of the file
 }
 
 // Prometheus says which server holds the series of runs without a recording, and
@@ -42,8 +45,7 @@ type Prometheus struct {
 	http *commonconfig.HTTPClientConfig
 }
 
-// HTTP is how the server is spoken to. Files that it names are found from the
-// folder of the configuration file.
+// HTTP is how the server is spoken to.
 func (p Prometheus) HTTP() *commonconfig.HTTPClientConfig {
 	if p.http == nil {
 		return &commonconfig.DefaultHTTPClientConfig
@@ -81,6 +83,7 @@ func Load(path string) (Config, error) {
 		return Config{}, fmt.Errorf("config: %w", err)
 	}
 	var f file
+	f.dir = filepath.Dir(path)
 	err = strictyaml.Decode(path, text, &f, func(at strictyaml.Path) strictyaml.Problems {
 		ps := f.Problems(at, "Config")
 		if _, err := f.Scrapes(); err != nil {
@@ -89,9 +92,10 @@ func Load(path string) (Config, error) {
 		if _, known := catalog.Named(f.Preset); f.Preset != "" && !known {
 			ps.Addf(at.Field("preset"), "there are %s, got %q", strings.Join(catalog.Names(), ", "), f.Preset)
 		}
-		ps = append(ps, f.Prometheus.read(filepath.Dir(path), at.Field("prometheus"))...)
-		return append(ps, f.Grafana.read(filepath.Dir(path), at.Field("grafana"))...)
+		ps = append(ps, f.Prometheus.read(f.dir, at.Field("prometheus"))...)
+		return append(ps, f.Grafana.read(f.dir, at.Field("grafana"))...)
 	})
+	f.SLA, f.Profiles = commonconfig.JoinDir(f.dir, f.SLA), commonconfig.JoinDir(f.dir, f.Profiles)
 	return f.Config, err
 }
 
@@ -104,5 +108,9 @@ func (c Config) Scrapes() ([]*prom.ScrapeConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return embedded.ParseScrapeConfigs(text)
+	scrapes, err := embedded.ParseScrapeConfigs(text)
+	for _, s := range scrapes {
+		s.SetDirectory(c.dir)
+	}
+	return scrapes, err
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/prometheus/discovery/file"
+
 	"github.com/plumbline/plumbline/internal/config"
 )
 
@@ -46,6 +48,30 @@ func TestHTTPConfigIsPrometheusOwn(t *testing.T) {
 	}
 	if !http.FollowRedirects || !http.EnableHTTP2 {
 		t.Error("want Prometheus' own defaults for what isn't set")
+	}
+}
+
+func TestPathsCountFromTheFilesFolder(t *testing.T) {
+	cfg, dir, err := load(t, `sla: sla.yaml
+profiles: /etc/profiles.yaml
+scrape_configs:
+  - job_name: x
+    authorization: {credentials_file: token}
+    file_sd_configs: [{files: [targets.yaml]}]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(dir, "sla.yaml"); cfg.SLA != want || cfg.Profiles != "/etc/profiles.yaml" {
+		t.Errorf("got %s and %s, want %s and /etc/profiles.yaml", cfg.SLA, cfg.Profiles, want)
+	}
+	scrapes, err := cfg.Scrapes()
+	if err != nil || len(scrapes) != 1 {
+		t.Fatalf("got %v, %v, want one", scrapes, err)
+	}
+	files := scrapes[0].ServiceDiscoveryConfigs[0].(*file.SDConfig).Files
+	if got := []string{scrapes[0].HTTPClientConfig.Authorization.CredentialsFile, files[0]}; got[0] != filepath.Join(dir, "token") || got[1] != filepath.Join(dir, "targets.yaml") {
+		t.Errorf("got %q, want both in %s", got, dir)
 	}
 }
 

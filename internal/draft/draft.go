@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +65,7 @@ type writer struct {
 	label, service string   // by which the service is told, and its name
 	others         []string // further services, the busiest first
 	api, pods      string   // label sets
+	total          float64  // requests of the lookback
 	notes          []string
 }
 
@@ -198,9 +198,8 @@ func (w *writer) value(ctx context.Context, expr string) (float64, error) {
 // config is the text of plumbline.yaml.
 func (w *writer) config(base string) string {
 	note := ""
-	if u, err := url.Parse(base); err == nil && u.User != nil {
-		u.User = nil
-		base, note = u.String(), " # the credentials are left out: keep them in the environment (PLUMBLINE_PROMETHEUS)"
+	if public := promql.Public(base); public != base {
+		base, note = public, " # the credentials are left out: keep them in the environment (PLUMBLINE_PROMETHEUS)"
 	}
 	return fmt.Sprintf(`# Drafted by analyzer init from what Prometheus has.
 apiVersion: plumbline/v1

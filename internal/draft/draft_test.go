@@ -107,6 +107,7 @@ func TestTheGuidesService(t *testing.T) {
 			`ratio: {bad: 'http_requests_total{$api,status=~"[45].."}', total: 'http_requests_total{$api}'}`,
 			`# must: "< 2%" # now 0.9901%`,
 			`# now 18`,
+			`# must: "<= 2" # now 0`, // 0.1 % of the requests
 			"  - id: pod-cpu\n    component: 'API pods'\n    resource: 'CPU'\n",
 			`limit: 'sum by (pod) (kube_pod_container_resource_limits{resource="cpu",$pods})' # now 4`,
 			`# peak: {must: "< 90%"} # now 50 %`,
@@ -133,16 +134,20 @@ func TestOtherHabits(t *testing.T) {
 	for _, c := range []struct{ name, load, service, sla string }{
 		{"istio", `  istio_requests_total{reporter="destination",destination_service_name="it's a \"shop\"",response_code="200"} 0+15x120` + "\n" +
 			histogram("istio_request_duration_milliseconds", `reporter="destination",destination_service_name="it's a \"shop\""`),
-			`it's a "shop"`, "    title: 'p95 (ms)'\n    group: latency\n    quantile: {q: 0.95, of: 'istio_request_duration_milliseconds{$api,reporter=\"destination\"}'}\n"},
+			`it's a "shop"`, "    title: 'p95'\n    group: latency\n    unit: s\n    query: 'histogram_quantile(0.95, sum by (le) (rate(istio_request_duration_milliseconds_bucket{$api,reporter=\"destination\"}[$steady]))) / 1000'\n    # must: \"< 130ms\" # now 100ms"},
 		{"opentelemetry", histogram("http_server_request_duration_seconds", `job="shop",http_response_status_code="200",http_route="/x"`),
 			"shop", `bad: 'http_server_request_duration_seconds_count{$api,http_response_status_code=~"[45].."}'`},
 		{"opentelemetry-1.20", histogram("http_server_duration_milliseconds", `service_name="shop",http_status_code="200",http_route="/x"`),
-			"shop", `title: 'Average (ms)'`},
+			"shop", `query: 'sum(rate(http_server_duration_milliseconds_sum{$api}[$steady])) / sum(rate(http_server_duration_milliseconds_count{$api}[$steady])) / 1000'`},
 		{"micrometer", histogram("http_server_requests_seconds", `application="shop",status="200",uri="/x"`), "shop", `'http_server_requests_seconds_count{$api}'`},
 		{"ingress-nginx", `  nginx_ingress_controller_requests{service="shop",status="200",path="/"} 0+15x120` + "\n" +
 			histogram("nginx_ingress_controller_request_duration_seconds", `service="shop",status="200"`), "shop", `nginx_ingress_controller_requests{$api}`},
 		{"envoy", `  envoy_cluster_upstream_rq{envoy_cluster_name="shop",envoy_response_code="200"} 0+15x120` + "\n" +
-			histogram("envoy_cluster_upstream_rq_time", `envoy_cluster_name="shop"`), "shop", `'p50 (ms)'`},
+			histogram("envoy_cluster_upstream_rq_time", `envoy_cluster_name="shop"`), "shop", `(rate(envoy_cluster_upstream_rq_time_bucket{$api}[$steady]))) / 1000'`},
+		{"ingress-nginx", `  nginx_ingress_controller_requests{service="controller-metrics",exported_service="shop",status="200",path="/"} 0+15x120` + "\n",
+			"shop", `api: 'exported_service="shop"'`},
+		{"micrometer", "  http_server_requests_seconds_count{application=\"shop\",status=\"200\"} 0+15x120\n  http_server_requests_seconds_sum{application=\"shop\",status=\"200\"} 0+3x120\n",
+			"shop", `mean: {of: 'http_server_requests_seconds{$api}'}`},
 		{"k6", `  k6_http_reqs_total{testid="shop",status="200",name="x"} 0+15x120` + "\n" +
 			`  k6_http_req_duration_seconds{testid="shop",status="200",name="x"} {{schema:0 count:0 sum:0}}+{{schema:0 count:3 sum:5 buckets:[1 2]}}x120` + "\n",
 			"shop", `of: 'k6_http_req_duration_seconds{$api}'`},

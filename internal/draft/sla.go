@@ -30,20 +30,17 @@ func (w *writer) rows() []row {
 		{"total-requests", "Total Requests", "throughput", "", p.Requests, of("count", all), promql.Increase(all, "$rate"), "worse: lower"},
 		{"rps", "Requests/Second", "throughput", "req/s", p.Requests, of("rate", all), promql.Rate(all, "$rate"), "worse: lower"},
 	}
-	unit, title := "s", ""
-	if p.Unit == "ms" {
-		unit, title = "", " (ms)"
-	}
 	histogram := p.Select(p.Duration)
 	for _, q := range []struct {
 		id, title string
 		q         float64
 	}{{"latency-p50", "p50", 0.5}, {"latency-p95", "p95", 0.95}, {"latency-p99", "p99", 0.99}} {
-		rows = append(rows, row{q.id, q.title + title, "latency", unit, w.bucketMetric(),
-			fmt.Sprintf("quantile: {q: %v, of: %s}", q.q, yamlText(histogram)), promql.Quantile(q.q, histogram, p.Form, "$rate"), ""})
+		rows = append(rows, w.inSeconds(row{id: q.id, title: q.title, needs: w.stored("_bucket"), indicator: fmt.Sprintf("quantile: {q: %v, of: %s}", q.q, yamlText(histogram))},
+			func(window string) string { return promql.Quantile(q.q, histogram, p.Form, window) }))
 	}
 	rows = append(rows,
-		row{"latency-avg", "Average" + title, "latency", unit, w.bucketMetric(), of("mean", histogram), promql.Mean(histogram, p.Form, "$rate"), ""},
+		w.inSeconds(row{id: "latency-avg", title: "Average", needs: w.stored("_sum"), indicator: of("mean", histogram)},
+			func(window string) string { return promql.Mean(histogram, p.Form, window) }),
 		row{"error-rate", "Error Rate", "errors", "ratio", p.Requests, fmt.Sprintf("ratio: {bad: %s, total: %s}", yamlText(bad), yamlText(all)), promql.Share(bad, all, "$rate"), ""},
 		row{"errors-4xx", "4xx Errors", "errors", "", p.Requests, of("count", client), promql.Increase(client, "$rate") + " or vector(0)", ""},
 		row{"errors-5xx", "5xx Errors", "errors", "", p.Requests, of("count", server), promql.Increase(server, "$rate") + " or vector(0)", ""},
@@ -53,18 +50,29 @@ func (w *writer) rows() []row {
 		row{"client-latency-p95", "p95 (client)", "latency", "s", "loadgen_response_time_seconds_bucket", `quantile: {q: 0.95, of: 'loadgen_response_time_seconds{run="$run"}'}`, "", ""},
 		row{"client-error-rate", "Error Rate (client)", "errors", "ratio", "loadgen_requests_total", `ratio: {bad: 'loadgen_requests_total{run="$run",outcome!="success"}', total: '` + sent + `'}`, "", ""},
 		row{"llm-requests", "Requests", "llm", "", "llm_requests_total", of("count", "llm_requests_total"), "", "by: provider"},
-		row{"llm-latency-avg", "Avg Latency", "llm", "s", "llm_request_duration_seconds_bucket", of("mean", "llm_request_duration_seconds"), "", "by: provider"},
+		row{"llm-latency-avg", "Avg Latency", "llm", "s", "llm_request_duration_seconds_sum", of("mean", "llm_request_duration_seconds"), "", "by: provider"},
 		row{"llm-errors", "Errors", "llm", "", "llm_errors_total", of("count", "llm_errors_total"), "", "by: provider"},
 	)
 	return rows
 }
 
-// bucketMetric is the metric that holds the distribution of durations.
-func (w *writer) bucketMetric() string {
+// inSeconds completes an objective on durations. An indicator of a histogram is in
+// the histogram's unit, so of milliseconds it is an expression that divides.
+func (w *writer) inSeconds(r row, expr func(window string) string) row {
+	r.group, r.unit, r.query = "latency", "s", expr("$rate")
+	if w.preset.Unit == "ms" {
+		r.indicator = "query: " + yamlText(expr("$steady")+" / 1000")
+		r.query += " / 1000"
+	}
+	return r
+}
+
+// stored is the metric that holds a part of the durations' histogram, such as _bucket.
+func (w *writer) stored(suffix string) string {
 	if w.preset.Form == promql.Native {
 		return w.preset.Duration
 	}
-	return w.preset.Duration + "_bucket"
+	return w.preset.Duration + suffix
 }
 
 // sla is the text of sla.yaml. It has no bounds, since only people know what
@@ -153,22 +161,29 @@ func (w *writer) writeRow(ctx context.Context, b *strings.Builder, r row) error 
 	}
 	now, err := w.value(ctx, r.query)
 	if err == nil && !math.IsNaN(now) && !math.IsInf(now, 0) {
-		fmt.Fprintf(b, "    # must: %q # now %s\n", propose(r, now), figure(r.unit, now))
+		if r.id == "total-requests" {
+			w.total = now
+		}
+		fmt.Fprintf(b, "    # must: %q # now %s\n", w.propose(r, now), figure(r.unit, now))
 	}
 	return err
 }
 
+// leastShare is the smallest share of failed requests that is proposed: no service
+// keeps a bound of none for long.
+const leastShare = 0.001
+
 // propose is a bound that the value keeps now, with some room.
-func propose(r row, now float64) string {
+func (w *writer) propose(r row, now float64) string {
 	switch {
 	case r.group == "throughput" && r.unit == "":
 		return ">= " + figure(r.unit, math.Floor(0.9*now))
 	case r.group == "throughput":
 		return ">= " + figure(r.unit, rounded(0.9*now, math.Floor))
 	case r.unit == "ratio":
-		return "< " + figure(r.unit, max(rounded(2*now, math.Ceil), 0.001))
+		return "< " + figure(r.unit, max(rounded(2*now, math.Ceil), leastShare))
 	case r.group == "errors":
-		return "<= " + figure(r.unit, math.Ceil(2*now))
+		return "<= " + figure(r.unit, math.Ceil(max(2*now, leastShare*w.total, 1)))
 	}
 	return "< " + figure(r.unit, rounded(1.25*now, math.Ceil))
 }

@@ -14,6 +14,7 @@ import (
 
 	gapi "github.com/grafana/grafana-api-golang-client"
 
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
@@ -115,7 +116,7 @@ func (c *Client) dataSource(p Plan) (uid string, step Step, err error) {
 		named := want.UID != "" && d.UID == want.UID
 		fitting := want.UID == "" && d.Type == "prometheus" && trim(d.URL) == trim(want.URL)
 		if named || fitting {
-			return d.UID, Step{What: fmt.Sprintf("data source %s (%s)", d.Name, d.URL), Did: Unchanged}, nil
+			return d.UID, Step{What: fmt.Sprintf("data source %s (%s)", d.Name, promql.Public(d.URL)), Did: Unchanged}, nil
 		}
 	}
 	if want.UID != "" {
@@ -140,7 +141,7 @@ func sourceList(all []*gapi.DataSource) string {
 	var list []string
 	for _, d := range all {
 		if d.Type == "prometheus" {
-			list = append(list, fmt.Sprintf("%s (%s, %s)", d.UID, d.Name, d.URL))
+			list = append(list, fmt.Sprintf("%s (%s, %s)", d.UID, d.Name, promql.Public(d.URL)))
 		}
 	}
 	if len(list) == 0 {

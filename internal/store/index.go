@@ -387,6 +387,7 @@ type Value struct {
 // PutValues keeps what was measured in a run, in its folder and in the database.
 // Where nothing may be written it is kept in memory.
 func (s *Store) PutValues(ctx context.Context, id string, values []Value) error {
+	values = known(values)
 	if s.keeps() {
 		if err := s.writeValues(id, values); err != nil {
 			return err
@@ -398,6 +399,21 @@ func (s *Store) PutValues(ctx context.Context, id string, values []Value) error 
 		}
 		return d.transaction(ctx, func(tx *sql.Tx) error { return d.putValues(ctx, tx, id, values) })
 	})
+}
+
+// known makes unknown, which is 0, what is no finite number beside a value: one odd
+// objective must not cost the values of the whole run.
+func known(values []Value) []Value {
+	values = slices.Clone(values)
+	for i := range values {
+		v := &values[i]
+		for _, x := range []*float64{&v.Events, &v.Total, &v.Dispersion, &v.Coverage} {
+			if !nullable(*x).Valid {
+				*x = 0
+			}
+		}
+	}
+	return values
 }
 
 // keeps reports whether what was measured is written beside the runs.

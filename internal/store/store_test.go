@@ -154,8 +154,9 @@ func testValues(t *testing.T, s *store.Store, _ string) {
 		"errors": {Objective: "errors", Definition: "d2", Value: 0.01, Total: 1000, Dispersion: 1.5, Coverage: 0.99},
 		"none":   {Objective: "none", Definition: "d3", Value: math.NaN()},
 	}
-	for range 2 { // the second time in place of the first
-		var list []store.Value
+	odd := store.Value{Objective: "odd", Definition: "d4", Value: math.Inf(1), Total: 1000, Dispersion: math.NaN()} // a ratio without events
+	for range 2 {                                                                                                   // the second time in place of the first
+		list := []store.Value{odd}
 		for _, v := range want {
 			list = append(list, v)
 		}
@@ -167,6 +168,7 @@ func testValues(t *testing.T, s *store.Store, _ string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	want["odd"] = store.Value{Objective: "odd", Definition: "d4", Value: math.NaN(), Total: 1000}
 	equal := cmp.Comparer(func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) })
 	if diff := cmp.Diff(map[string]map[string]store.Value{"a": want}, got, equal); diff != "" {
 		t.Errorf("values (-want +got):\n%s", diff)

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
+
+	"github.com/plumbline/plumbline/pkg/promql"
 )
 
 // A RemoteWrite is a Prometheus, or what speaks its protocol, that the
@@ -54,7 +56,7 @@ func newPusher(to RemoteWrite, instance string, gatherer prometheus.Gatherer, wa
 	if err != nil {
 		return nil, fmt.Errorf("remote write: %w", err)
 	}
-	return &pusher{url: to.URL, api: api, gatherer: gatherer, warn: warn,
+	return &pusher{url: promql.Public(to.URL), api: api, gatherer: gatherer, warn: warn,
 		labels: []prompb.Label{{Name: "instance", Value: instance}, {Name: "job", Value: "loadgen"}}}, nil
 }
 

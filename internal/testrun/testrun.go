@@ -17,6 +17,7 @@ import (
 
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
 	"github.com/plumbline/plumbline/pkg/run"
 )
@@ -138,11 +139,11 @@ func newRun(id string, spec Spec) run.Run {
 		repeat = &run.Repeat{Group: id, N: repeat.N, Of: repeat.Of}
 	}
 	return run.Run{
-		ID: id, Service: spec.Service, Scenario: spec.Scenario.Name, Profile: spec.Profile.Name, Target: spec.Target.String(),
+		ID: id, Service: spec.Service, Scenario: spec.Scenario.Name, Profile: spec.Profile.Name, Target: promql.Public(spec.Target.String()),
 		Labels: spec.Labels, Environment: spec.Environment, Baseline: spec.Baseline, Repeat: repeat, Version: spec.Version,
 		Load:       loadgen.LoadOf(spec.Scenario, spec.Profile),
 		Generators: run.Generators{Expected: spec.Segment.Total()},
-		Source:     run.Source{Recording: spec.Prometheus == "", Prometheus: spec.Prometheus, ScrapeSeconds: scrape.Seconds()},
+		Source:     run.Source{Recording: spec.Prometheus == "", Prometheus: promql.Public(spec.Prometheus), ScrapeSeconds: scrape.Seconds()},
 		State:      run.Running,
 	}
 }

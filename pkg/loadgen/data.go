@@ -253,7 +253,7 @@ func (s *dataSet) weigh(column string) (problems []error) {
 	for i, row := range s.rows {
 		w, err := strconv.ParseFloat(row[col].text, 64)
 		if err != nil || !(w >= 0) || math.IsInf(w, 0) {
-			problems = append(problems, dataError{s.lines[i], 1, fmt.Sprintf("weight %s is %q, want a number from 0 up", column, row[col].text)})
+			problems = append(problems, dataError{s.lines[i], 1, fmt.Sprintf("column %s is %q, want a weight from 0 up", column, row[col].text)})
 			continue
 		}
 		sum += w

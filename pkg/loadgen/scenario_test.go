@@ -122,7 +122,7 @@ func TestDataMistakes(t *testing.T) {
 		{"a header alone", "a.csv", "x,y\n", "", "holds no rows"},
 		{"empty lines", "a.txt", "\n \n", "", "holds no rows"},
 		{"no such weight", "a.csv", "x\n1\n", ", weight: w", "has no column w for the weight; it has x"},
-		{"bad weights, each", "a.csv", "x,w\n1,2\n1,heavy\n1,-3\n", ", weight: w", "a.csv:3:1: weight w is \"heavy\", want a number from 0 up\ns.yaml:4:20: data.d.file: DIR/a.csv:4:1: weight w is \"-3\""},
+		{"bad weights, each", "a.csv", "x,w\n1,2\n1,heavy\n1,-3\n", ", weight: w", "a.csv:3:1: column w is \"heavy\", want a weight from 0 up\ns.yaml:4:20: data.d.file: DIR/a.csv:4:1: column w is \"-3\""},
 		{"no weight at all", "a.csv", "x,w\n1,0\n", ", weight: w", "all weights are 0"},
 		{"weighted by what", "a.txt", "x\n", ", pick: weighted", "name the column of the weights"},
 		{"weight for nothing", "a.csv", "x,w\n1,1\n", ", weight: w, pick: random", "does nothing when pick is random"},

@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -91,15 +92,18 @@ func (a answer) foreign(cause error) error {
 	if what == "" {
 		what = "something without a content type"
 	}
-	start := excerpt(string(a.body))
+	start, said := excerpt(string(a.body)), ""
+	if start != "" {
+		said = fmt.Sprintf(": %q", start)
+	}
 	t := &trouble{again: a.status == http.StatusTooManyRequests || a.status >= 500, after: retryAfter(a.header)}
 	switch {
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		t.error = fmt.Errorf("%s: it wants other credentials; set prometheus.http_config: %q", a.code(), start)
+		t.error = fmt.Errorf("%s: %s%s", a.code(), wantsCredentials, said)
 	case a.status == http.StatusNotFound:
-		t.error = fmt.Errorf("%s: no Prometheus answers under this URL; is a path prefix missing? %q", a.code(), start)
+		t.error = fmt.Errorf("%s: no Prometheus answers under this URL (is a path prefix missing?)%s", a.code(), said)
 	case a.status/100 != 2:
-		t.error = fmt.Errorf("%s: %q", a.code(), start)
+		t.error = errors.New(a.code() + said)
 	case len(a.body) == 0:
 		t.again, t.error = true, fmt.Errorf("%s with an empty body", a.code())
 	case cause != nil || strings.HasPrefix(start, "{") && !closes(a.body):
@@ -109,6 +113,9 @@ func (a answer) foreign(cause error) error {
 	}
 	return t
 }
+
+// wantsCredentials says where they belong; no run keeps them.
+const wantsCredentials = "it wants other credentials; give them in the URL of --prometheus or PLUMBLINE_PROMETHEUS, or as prometheus.http_config of plumbline.yaml"
 
 func (a answer) code() string {
 	return strings.TrimSpace(fmt.Sprintf("answered %d %s", a.status, http.StatusText(a.status)))
@@ -136,7 +143,7 @@ func (a answer) refusal(e envelope) error {
 	case e.kind == "bad_data", e.kind == "execution", a.status == http.StatusBadRequest, a.status == http.StatusUnprocessableEntity:
 		t.error = fmt.Errorf("%w: %s", ErrBadQuery, said)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
-		t.error = fmt.Errorf("%s: it wants other credentials; set prometheus.http_config: %s", a.code(), said)
+		t.error = fmt.Errorf("%s: %s: %s", a.code(), wantsCredentials, said)
 	default:
 		t.again = a.status == http.StatusTooManyRequests || a.status >= 500
 		t.error = fmt.Errorf("%s: %s: %s", a.code(), e.kind, said)

@@ -63,6 +63,20 @@ func NewClient(address string, cfg config.HTTPClientConfig) (*Client, error) {
 	}, nil
 }
 
+// Public is a server's URL as it may be stored and shown: without the user and
+// password that it may carry; empty when it is no URL.
+func Public(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	if u.User == nil {
+		return address
+	}
+	u.User = nil
+	return u.String()
+}
+
 // Query implements [Querier].
 func (c *Client) Query(ctx context.Context, expr string, at time.Time) (Result, error) {
 	res, err := c.query(ctx, "query", url.Values{"query": {expr}, "time": {apiTime(at)}})

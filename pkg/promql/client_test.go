@@ -91,11 +91,12 @@ func TestClientOfAServerInTrouble(t *testing.T) {
 		{"HTML of something else", []reply{{code: 404, kind: "text/html", body: "<html>not here</html>"}}, 1, []string{"answered 404 Not Found", "path prefix", "<html>not here"}, nil},
 		{"garbage", []reply{{kind: "application/octet-stream", body: "\x00\xff\x7f garbage"}}, 1, []string{"application/octet-stream", "garbage"}, nil},
 		{"JSON of another API", []reply{{kind: "application/json", body: `{"name":"grafana"}`}}, 1, []string{"not of Prometheus' API", "grafana"}, nil},
-		{"not allowed in", []reply{{code: 401, body: "no"}}, 1, []string{"401 Unauthorized", "prometheus.http_config"}, nil},
+		{"not allowed in", []reply{{code: 401, body: "no"}}, 1, []string{"401 Unauthorized", "PLUMBLINE_PROMETHEUS", "prometheus.http_config"}, nil},
 		{"a number that is none", []reply{{body: `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}`}}, 4, []string{"broken JSON"}, nil},
 		{"too many samples", []reply{{code: 422, body: `{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}`}}, 1, []string{"narrow the selector or raise its limit", "too many samples"}, errTooMuch},
 		{"Mimir's limit", []reply{{code: 422, body: `{"status":"error","errorType":"execution","error":"the query exceeded the maximum number of series (limit: 100000 series) (err-mimir-max-series-per-query)"}`}}, 1, []string{"raise its limit", "err-mimir-max-series-per-query"}, errTooMuch},
 		{"VictoriaMetrics' limit", []reply{{code: 422, body: `{"status":"error","errorType":"422","error":"cannot select more than -search.maxSamplesPerQuery=1000000000 samples"}`}}, 1, []string{"raise its limit"}, errTooMuch},
+		{"busy, without a word", []reply{{code: 429}}, 4, []string{"answered 429 Too Many Requests"}, nil},
 		{"asked to come back in an hour", []reply{{code: 429, body: "busy", after: "3600"}}, 1, []string{"429 Too Many Requests", "come back in 1h0m0s"}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,6 +114,9 @@ func TestClientOfAServerInTrouble(t *testing.T) {
 			}
 			if c.is != nil && !errors.Is(err, c.is) || c.is == nil && (errors.Is(err, ErrBadQuery) || errors.Is(err, errTooMuch)) {
 				t.Errorf("got %v, want it to be %v", err, c.is)
+			}
+			if err != nil && strings.Contains(err.Error(), `""`) {
+				t.Errorf("got %v, want no quotes around nothing", err)
 			}
 			for _, part := range append(c.says, address, `query "up"`) {
 				if err == nil || !strings.Contains(err.Error(), part) {

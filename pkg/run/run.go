@@ -2,6 +2,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -188,6 +189,9 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // CheckID says what is wrong with an id; ids name folders and stand in queries.
 func CheckID(id string) error {
+	if id == "" {
+		return errors.New("the id of a run is missing")
+	}
 	if !idPattern.MatchString(id) {
 		return fmt.Errorf("run id %q: use 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", id)
 	}

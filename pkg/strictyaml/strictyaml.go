@@ -105,6 +105,11 @@ func Decode(name string, data []byte, into any, check func(at Path) Problems) er
 	if err != nil {
 		return &Error{File: name, Problems: Problems{syntaxProblem(err)}}
 	}
+	return DecodeNode(name, root, into, check)
+}
+
+// DecodeNode does what [Decode] does with a part of a file that is read already.
+func DecodeNode(name string, root *yaml.Node, into any, check func(at Path) Problems) error {
 	d := &decoder{places: map[Path]*yaml.Node{"": root}}
 	d.decode(root, reflect.ValueOf(into).Elem(), "", 0)
 	if check != nil {
@@ -163,6 +168,9 @@ func (d *decoder) hasProblemAt(at Path) bool {
 var (
 	nodeType        = reflect.TypeFor[yaml.Node]()
 	unmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
+
+	// oldUnmarshalerType is what Prometheus' own types implement.
+	oldUnmarshalerType = reflect.TypeFor[interface{ UnmarshalYAML(func(any) error) error }]()
 )
 
 // decode reads n into v, noting where each value stands and every mistake.
@@ -190,7 +198,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, at Path, depth int) {
 		}
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, v.Elem(), at, depth+1)
-	case v.CanAddr() && v.Addr().Type().Implements(unmarshalerType):
+	case v.CanAddr() && (v.Addr().Type().Implements(unmarshalerType) || v.Addr().Type().Implements(oldUnmarshalerType)):
 		if err := n.Decode(v.Addr().Interface()); err != nil {
 			d.addf(n, at, "%s", plainError(err))
 		}

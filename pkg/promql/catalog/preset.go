@@ -19,7 +19,7 @@ type Preset struct {
 
 	// Labels. A habit that has none of a kind leaves it empty.
 	Status, Route, Method string
-	Services              []string // that tell one service from another, the most telling first
+	Services              []string // that tell one service from another, the most telling first; a target's own label pushes a metric's aside to exported_…
 	Matchers              string   // without which requests would be counted twice
 	Errors                string   // regular expression of the status of a failed request
 }
@@ -40,7 +40,7 @@ var Presets = []Preset{
 	{Name: "envoy", Title: "Envoy, by upstream cluster", Requests: "envoy_cluster_upstream_rq", Duration: "envoy_cluster_upstream_rq_time", Unit: "ms",
 		Status: "envoy_response_code", Services: []string{"envoy_cluster_name"}, Errors: failed},
 	{Name: "ingress-nginx", Title: "ingress-nginx", Requests: "nginx_ingress_controller_requests", Duration: "nginx_ingress_controller_request_duration_seconds", Unit: "s",
-		Status: "status", Route: "path", Method: "method", Services: []string{"service", "exported_service", "ingress", "host"}, Errors: failed},
+		Status: "status", Route: "path", Method: "method", Services: []string{"exported_service", "service", "ingress", "host"}, Errors: failed},
 	{Name: "micrometer", Title: "Micrometer (Spring Boot)", Requests: "http_server_requests_seconds_count", Duration: "http_server_requests_seconds", Unit: "s",
 		Status: "status", Route: "uri", Method: "method", Services: []string{"application", "job"}, Errors: failed},
 	{Name: "k6", Title: "k6 remote write (the client's side)", Requests: "k6_http_reqs_total", Duration: "k6_http_req_duration_seconds", Form: promql.Native, Unit: "s",

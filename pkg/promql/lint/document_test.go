@@ -47,7 +47,9 @@ bin/analyzer check examples/paracle/demo/sla.yaml examples/paracle/scenarios/mix
 A find is file:line:column, also inside block scalars and JSON strings; its severity; what is wrong;
 and the rule below that it comes from (` + "`file`" + ` is what the file's own form forbids). An *error* means that
 the answer is not what is asked for; a *warning* that it is not under circumstances that the text
-does not tell; an *info* is good to know. It exits with 0 without errors, 1 with errors, 2 on trouble.
+does not tell; an *info* is good to know. It exits with 0 without errors, 1 with errors, 2 on trouble,
+such as a file that is none of these; the others are checked all the same. Of a ` + "`PrometheusRule`" + ` every
+document of the file is read. What is found out about a target is said once in a file, at the first selector.
 
 A metric's type and unit are told by its name: ` + "`_total`, `_bucket`, `_seconds`, `_bytes`, `_ratio`" + ` and so
 on, and the names of usual exporters. ` + "`$__rate_interval`" + ` counts as four scrapes, ` + "`$__interval`" + ` as two.

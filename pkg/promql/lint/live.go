@@ -252,11 +252,11 @@ func labelsIn(series []promql.Series) []labels.Labels {
 }
 
 func targetRestart(ctx context.Context, l *Live, p *pass) error {
-	return p.eachSelector(func(s *parser.VectorSelector, metric string) error {
+	return p.eachSelector(func(s *parser.VectorSelector, _ string) error {
 		expr := fmt.Sprintf("%s and on (job, instance) %s", promql.Restarts("process_start_time_seconds", l.inWindow()), l.over(selector(s)))
 		res, err := l.Meter.Query(ctx, expr, l.Window.End)
 		if len(res.Series) > 0 {
-			p.report(s, "the target of %s restarted in the window%s", metric, at(labelsIn(res.Series)))
+			p.report(s, "a target restarted in the window%s", at(labelsIn(res.Series)))
 		}
 		return err
 	})
@@ -266,7 +266,7 @@ func scrapeGap(ctx context.Context, l *Live, p *pass) error {
 	if p.query.Scrape <= 0 {
 		return nil
 	}
-	return p.eachSelector(func(s *parser.VectorSelector, metric string) error {
+	return p.eachSelector(func(s *parser.VectorSelector, _ string) error {
 		sel, err := promql.ParseSelector(selector(s), nil)
 		if err != nil {
 			return nil //nolint:nilerr // a name that only quotes allow; what it covers can't be asked
@@ -279,7 +279,7 @@ func scrapeGap(ctx context.Context, l *Live, p *pass) error {
 			}
 		}
 		if len(gappy) > 0 {
-			p.report(s, "scrapes of %s cover %.0f %% of the window%s", metric, 100*c.Ratio, at(gappy))
+			p.report(s, "scrapes cover %.0f %% of the window%s", 100*c.Ratio, at(gappy))
 		}
 		return err
 	})

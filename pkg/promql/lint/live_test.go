@@ -76,13 +76,13 @@ func testLive(t *testing.T, q promql.Querier, without ...string) {
 		{"no errors of a kind are no mistake", lint.Query{Expr: `sum(rate(http_requests_total{code=~"5..",instance="b:1"}[1m]))`}, nil},
 		{"a group by another name", lint.Query{Expr: `sum by (endpoint) (rate(http_requests_total{instance="b:1"}[1m]))`}, []string{`error missing-label: no series to group has the label endpoint; there is handler`}},
 		{"a label that a function makes", lint.Query{Expr: `sum by (p) (label_replace(queue_length, "p", "$1", "pod", "p(.*)"))`}, []string{
-			`warning target-restart: the target of queue_length restarted in the window at {instance="a:1", job="api"}`}},
+			`warning target-restart: a target restarted in the window at {instance="a:1", job="api"}`}},
 		{"a value that nobody has", lint.Query{Expr: `sum(rate(errors_total{job="api2"}[1m]))`}, []string{`warning missing-value: no series of errors_total has job="api2"; job is "api"`}},
 		{"values that nobody has at once", lint.Query{Expr: `queue_length{pod="p2",instance="a:1"}`}, []string{`warning missing-value: no series of queue_length has all of these labels at once`}},
 		{"a value that is not known", lint.Query{Expr: `sum(rate(errors_total{job="__any__"}[1m]))`}, nil},
 		{"several series", lint.Query{Expr: `queue_length{job="api"}`, One: true}, []string{
 			`error several-series-answer: 2 series answer, which differ in instance, pod`,
-			`warning target-restart: the target of queue_length restarted in the window at {instance="a:1", job="api"}`}},
+			`warning target-restart: a target restarted in the window at {instance="a:1", job="api"}`}},
 		{"one quantile of many", lint.Query{Expr: `histogram_quantile(0.9, rate(x_seconds_bucket[1m]))`}, nil},
 		{"many quantiles", lint.Query{Expr: `1 + histogram_quantile(0.9, rate(y_seconds_bucket[1m]))`}, []string{`error several-series-answer: 2 quantiles answer, which differ in pod`}},
 		{"one series that is not aggregated", lint.Query{Expr: `queue_length{pod="p2"}`, One: true}, nil},
@@ -92,9 +92,9 @@ func testLive(t *testing.T, q promql.Querier, without ...string) {
 		{"a threshold beyond the buckets", lint.Query{Expr: quantile + ` > 2`}, []string{`error threshold-beyond-buckets: the threshold 2 lies at or beyond the last finite bucket of x_seconds_bucket, 1`}},
 		{"a threshold in milliseconds", lint.Query{Expr: quantile + ` * 1000 > 500`}, nil},
 		{"a restart", lint.Query{Expr: `sum(rate(http_requests_total{instance="a:1"}[1m]))`}, []string{
-			`warning target-restart: the target of http_requests_total restarted in the window at {instance="a:1", job="api"}`,
+			`warning target-restart: a target restarted in the window at {instance="a:1", job="api"}`,
 			`info counter-reset: http_requests_total was reset in the window at {instance="a:1", job="api"}`}},
-		{"a gap", lint.Query{Expr: `sum(rate(late_total[1m]))`, Scrape: 5 * time.Second}, []string{`warning scrape-gap: scrapes of late_total cover 65 % of the window at {instance="b:1", job="api"}`}},
+		{"a gap", lint.Query{Expr: `sum(rate(late_total[1m]))`, Scrape: 5 * time.Second}, []string{`warning scrape-gap: scrapes cover 65 % of the window at {instance="b:1", job="api"}`}},
 		{"Prometheus' own remark", lint.Query{Expr: `sum(rate(queue_length{pod="p2"}[1m]))`}, []string{
 			`info prometheus: PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: "queue_length" (1:10)`}},
 		{"le of native histograms", lint.Query{Expr: `histogram_quantile(0.9, sum by (le) (rate(native_seconds[1m])))`}, nil},
