@@ -52,7 +52,7 @@ func (x *analyzed) capacity(ctx context.Context, c CapacityOptions) (*report.Cap
 	if in.Levels, err = x.levels(ctx, load, in.Objectives); err != nil {
 		return nil, err
 	}
-	in.Throughput = x.today(load, in.Levels)
+	in.Throughput, in.Missed = x.today(load, in.Levels), x.missed()
 	for _, r := range x.scores.Resources {
 		in.Resources = append(in.Resources, resourceSeries(r, load, x.stretches(load)))
 	}
@@ -273,7 +273,7 @@ func (x *analyzed) levels(ctx context.Context, l *loadSeries, objectives []capac
 }
 
 func (x *analyzed) level(l *loadSeries, s stretch, measures map[string]func(from, to int) float64) capacity.Level {
-	level := capacity.Level{Indicators: map[string]float64{}}
+	level := capacity.Level{Moving: s.moving, Indicators: map[string]float64{}}
 	if s.open {
 		level.ArrivalRate = s.load
 	} else {
@@ -439,6 +439,28 @@ func (x *analyzed) today(l *loadSeries, levels []capacity.Level) float64 {
 		}
 	}
 	return most
+}
+
+// missed are the bounds that did not hold at the steady load. Objectives that ask
+// for load, such as a least throughput, say nothing of whether it is carried, nor
+// do those that hold the run against a baseline.
+func (x *analyzed) missed() (titles []string) {
+	if x.run.Steady.IsZero() {
+		return nil
+	}
+	for _, r := range x.scores.Objectives {
+		o := r.Objective
+		asksForLoad := o.Worse == "lower" && o.Ratio == nil
+		if r.Verdict == slo.Fail && o.Must != nil && !o.Must.Relative() && !asksForLoad {
+			titles = append(titles, o.Title)
+		}
+	}
+	for _, r := range x.scores.Resources {
+		if r.Judged && r.Verdict == slo.Fail {
+			titles = append(titles, r.Resource.Component+" "+r.Resource.Resource)
+		}
+	}
+	return titles
 }
 
 // Words by which the resources of an SLA file show how they become more.

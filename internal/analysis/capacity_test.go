@@ -296,6 +296,34 @@ func TestRecoveryOfASpikeRun(t *testing.T) {
 	}
 }
 
+// Levels that are far apart bound what is carried and do not tell it.
+func TestASpikeOnlyBoundsWhatIsCarried(t *testing.T) {
+	c := newSampled([]hold{{users: 20, seconds: 120}, {users: 320, seconds: 60}, {users: 20, seconds: 120}}).without("db_pool_").without("process_cpu").capacity(t, analysis.CapacityOptions{})
+	within(t, "what it carried", c.Carries.AtLeast, 20/1.05, .01)
+	within(t, "what it did not", c.Carries.Below, 100, .01)
+	if c.Carries.Throughput.Known() || !strings.Contains(c.Carries.By, "is missed") {
+		t.Errorf("got %+v, want bounds alone", *c.Carries)
+	}
+}
+
+// A steady load at which bounds are missed is not carried, whatever resources
+// would allow. Too little load to meet an objective says nothing.
+func TestASteadyLoadAtWhichBoundsAreMissedIsNotCarried(t *testing.T) {
+	steady := func(users float64) *report.Capacity {
+		s := newSampled([]hold{{users: users, seconds: 300}})
+		s.run.Steady = s.run.Window
+		return s.capacity(t, analysis.CapacityOptions{})
+	}
+	c := steady(320)
+	within(t, "what is not carried", c.Carries.Below, 100, .01)
+	if c.Carries.Throughput.Known() || !strings.HasPrefix(c.Carries.By, "at that load it misses p50, p95, p99") {
+		t.Errorf("got %+v, want less than the run's own load, by the latency", *c.Carries)
+	}
+	if c := steady(50); c.Carries.Below != 0 {
+		t.Errorf("got %+v of a load below what the SLA asks for, want no bound missed", *c.Carries)
+	}
+}
+
 // The guide's stress profile ramps up and holds: slices of the ramp show where it broke.
 func TestBreakingPointOfARamp(t *testing.T) {
 	c := newSampled([]hold{{users: 400, seconds: 100, ramp: true}, {users: 400, seconds: 120}}).capacity(t, analysis.CapacityOptions{})

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // confidence of all intervals.
@@ -44,6 +45,7 @@ type Level struct {
 	Indicators map[string]float64
 
 	Steady bool   // neither throughput nor latency went anywhere while it lasted
+	Moving bool   // the load was changing: a slice of a ramp, which is never steady
 	Reason string // why it is not steady
 }
 
@@ -70,12 +72,14 @@ func (l Level) Concurrency() float64 {
 
 // implied is X(R + Z), over all requests: those that failed took their time too.
 func (l Level) implied() float64 {
-	attempted := l.Throughput / (1 - l.ErrorRatio)
 	if l.Open() && l.ServiceSeconds > 0 {
-		return attempted * l.ServiceSeconds // what waits to be sent is not under way
+		return l.attempted() * l.ServiceSeconds // what waits to be sent is not under way
 	}
-	return attempted * (l.LatencySeconds + l.ThinkSeconds)
+	return l.attempted() * (l.LatencySeconds + l.ThinkSeconds)
 }
+
+// attempted is the throughput with the requests that failed; NaN when all did.
+func (l Level) attempted() float64 { return l.Throughput / (1 - l.ErrorRatio) }
 
 // loadText writes a load with its unit: 100 users, 100/s.
 func (l Level) loadText(load float64) string {
@@ -91,6 +95,7 @@ type Input struct {
 	Objectives []Objective
 	Resources  []Resource
 	Throughput float64  // carried today; NaN when not known
+	Missed     []string // objectives that must hold and resources' bounds that did not hold at today's throughput
 	Target     float64  // throughput to plan for, beside the multiples of today's; 0 for none
 	Demand     []Sample // of the past, for the forecast; none for no forecast
 	Spike      *Spike   // nil when the run has none
@@ -129,10 +134,10 @@ func Analyze(in Input) Capacity {
 	}
 	c.Breaking = findBreaking(levels, c.Saturation, c.Crossings)
 	for _, r := range in.Resources {
-		c.Demands = append(c.Demands, MeasureDemand(r, in.Throughput).atSaturation(r, c.Saturation, in.Throughput))
+		c.Demands = append(c.Demands, MeasureDemand(r, in.Throughput).atTop(r, c.Saturation, in.Throughput))
 	}
-	c.Bottleneck = findBottleneck(c.Demands, c.Saturation)
-	c.Carries = c.limit()
+	c.Bottleneck = findBottleneck(c.Demands, c.flatAt())
+	c.Carries = c.limit(in.Missed)
 	c.Plan, c.PlanReason = plan(c.Demands, in.Resources, in.Throughput, in.Target)
 	if len(in.Demand) > 0 {
 		f := Foresee(in.Demand, c.Carries)
@@ -159,52 +164,130 @@ func suspicions(checks []Little) []string {
 	return []string{fmt.Sprintf("%s; so it is at %d of %d levels", suspect[0].Reason, len(suspect), len(checks))}
 }
 
-// A Limit is the throughput that a service carries, and by what it ends.
+// A Limit is the throughput that a service carries, and by what it ends. Where
+// only bounds of it were seen, Throughput is NaN.
 type Limit struct {
 	Throughput float64
-	By         string
-	Reason     string // why it is not known
+	AtLeast    float64 // so much was carried; 0 where even the least that was tried was too much
+	Below      float64 // so much was not carried; 0 where Throughput is known
+	By         string  // what happens beyond the throughput, or at Below
+	Reason     string  // why nothing is known
 }
 
-// limit is the lowest of the ends that were found. Of those along the levels,
-// the one at the lowest load counts: beyond it throughput may fall as well as rise.
-func (c Capacity) limit() Limit {
-	firstLoad, first := math.NaN(), Limit{Throughput: math.NaN()}
-	at := func(load, throughput float64, by string) {
-		if !(load >= firstLoad) {
-			firstLoad, first = load, Limit{Throughput: throughput, By: by}
-		}
+// lowest is the least that the limit may be, highest the most.
+func (l Limit) lowest() float64 {
+	if l.Below > 0 {
+		return l.AtLeast
 	}
-	for _, x := range c.Crossings {
-		if x.Reason == "" && !x.Objective.Advisory {
-			at(x.Load, x.Throughput, x.Objective.Title+" would be missed")
-		}
+	return l.Throughput
+}
+
+func (l Limit) highest() float64 {
+	if l.Below > 0 {
+		return l.Below
 	}
-	if c.Saturation.Reason == "" {
-		at(c.Saturation.Load, c.Saturation.Throughput, "throughput stops growing with the load")
+	return l.Throughput
+}
+
+// limit is the lowest of the ends that were found. What was seen to fail goes
+// before what resources and the law would allow: those know nothing of objectives.
+func (c Capacity) limit(missed []string) Limit {
+	seen := c.seenToFail(c.seenAlongLevels(), missed)
+	if seen.Reason != "" {
+		return seen
 	}
-	lowest := first
-	put := func(throughput float64, by string) {
-		if !(throughput >= lowest.Throughput) {
-			lowest = Limit{Throughput: throughput, By: by}
-		}
-	}
-	if b := c.Bottleneck; b.Reason == "" {
-		put(b.Planning.Value, fmt.Sprintf("%s would be used to more than %.0f %%", b.Title(), 100*planningCap))
-	}
-	if c.USL.PeakReason == "" {
-		put(c.USL.PeakThroughput.Value, "throughput falls by the scalability law")
-	}
+	lowest := c.reckoned(seen)
 	if lowest.By == "" {
 		lowest.Reason = "no end of it was found: no resource whose use follows the throughput, no objective that was crossed, no saturation"
 	}
 	return lowest
 }
 
-// number writes a number for a sentence: four digits, no exponent below a million.
-func number(v float64) string {
-	if math.Abs(v) >= 1000 && math.Abs(v) < 1e6 {
-		return fmt.Sprintf("%.0f", v)
+// seenToFail is the lowest of an end and the throughputs at which bounds were
+// missed, or a resource was used up of which no more is known.
+func (c Capacity) seenToFail(lowest Limit, missed []string) Limit {
+	failed := func(at float64, what string) {
+		if at > 0 && !(lowest.highest() <= at) {
+			lowest = Limit{Throughput: math.NaN(), Below: at, By: "at that load " + what}
+		}
 	}
-	return fmt.Sprintf("%.4g", v)
+	if len(missed) > 0 {
+		failed(c.Throughput, "it misses "+listed(missed))
+	}
+	for _, d := range c.Demands {
+		if d.hidden() {
+			failed(d.TopThroughput, fmt.Sprintf("%s is used to %.0f %%", d.Title(), 100*d.Top))
+		}
+	}
+	return lowest
+}
+
+// reckoned is the lowest of an end and those that a line or a law gives.
+func (c Capacity) reckoned(lowest Limit) Limit {
+	put := func(throughput float64, by string) {
+		if !(throughput >= lowest.lowest()) && !math.IsNaN(throughput) {
+			lowest = Limit{Throughput: throughput, By: by}
+		}
+	}
+	for _, d := range c.Demands {
+		hottest := d.hottest()
+		put(hottest.Planning.Value, fmt.Sprintf("%s would be used to more than %.0f %%", hottest.Title(), 100*planningCap))
+	}
+	put(c.USL.PeakThroughput.Value, "throughput falls by the scalability law")
+	if c.Saturation.Reason != "" {
+		put(c.flatAt(), "throughput did not grow over the last step of the load")
+	}
+	return lowest
+}
+
+// seenAlongLevels is the end at the lowest load: beyond it throughput may fall as
+// well as rise.
+func (c Capacity) seenAlongLevels() Limit {
+	first, firstLoad := Limit{Throughput: math.NaN()}, math.NaN()
+	if c.Saturation.Reason == "" {
+		first, firstLoad = Limit{Throughput: c.Saturation.Throughput, By: "throughput stops growing with the load"}, c.Saturation.Load
+	}
+	for _, x := range c.Crossings {
+		if load, end := x.end(); !x.Objective.Advisory && !math.IsNaN(load) && !(load >= firstLoad) {
+			first, firstLoad = end, load
+		}
+	}
+	return first
+}
+
+// flatAt is the throughput from which on it is flat; NaN when it isn't. One flat
+// step at the end is too little for a saturation, and enough to doubt that a
+// resource which would last far longer ends the throughput.
+func (c Capacity) flatAt() float64 {
+	levels := rising(c.Levels)
+	switch n := len(levels); {
+	case c.Saturation.Reason == "":
+		return c.Saturation.Throughput
+	case n > 1 && flatStep(levels[n-2], levels[n-1]):
+		return math.Max(levels[n-2].Throughput, levels[n-1].Throughput)
+	}
+	return math.NaN()
+}
+
+// few is how many names a sentence lists before it counts the rest.
+const few = 3
+
+func listed(names []string) string {
+	if len(names) > few {
+		names = append(slices.Clone(names[:few]), fmt.Sprintf("%d more", len(names)-few))
+	}
+	return strings.Join(names, ", ")
+}
+
+// number writes a number for a sentence: four digits, and all of whole thousands
+// with commas between them.
+func number(v float64) string {
+	if math.IsInf(v, 0) || !(math.Abs(v) >= 999.5) {
+		return fmt.Sprintf("%.4g", v)
+	}
+	text := fmt.Sprintf("%.0f", v)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/plumbline/plumbline/pkg/stats"
@@ -20,7 +21,8 @@ const (
 	mostAveraged = 32   // intervals that are averaged at most, where single ones are too noisy
 	farReach     = 2.0  // of the highest throughput measured, from which on a bound is called far
 	explains     = 1.25 // of the throughput at saturation, up to which a bound explains it
-	exhausted    = .9   // utilization while throughput is flat, that tells who ends it
+	exhausted    = .9   // utilization under the highest load, that tells who ends it
+	farBelowNone = -.1  // utilization at no load, from which on down the line can't hold there
 )
 
 // Scaling says how a resource becomes more.
@@ -65,16 +67,19 @@ type Series struct {
 type Demand struct {
 	ID, Component, Resource string
 	Name                    string   // of one replica's series; "" for the mean of all
-	Idle                    float64  // U₀, in [0, 1]
+	Idle                    float64  // U₀, where the line meets no load; below 0 when it doesn't hold there
 	PerRequest              Estimate // D: share of the limit that one request per second takes
 	R2                      float64
 	Max                     Estimate // throughput at which it is fully used
 	Planning                Estimate // throughput at which it is used to 80 %
 	Headroom                float64  // 1 − today's throughput / Max
-	Exhausted               bool     // used to 90 % and more where throughput went flat
+	Lowest, Highest         float64  // throughputs of the intervals that the line is drawn through
+	Top, TopThroughput      float64  // utilization of the hottest replica under the highest load, and the throughput there
+	Exhausted               bool     // Top is 90 % or more
 	Points                  int      // that the line is drawn through: intervals, stretches of them, or levels
 	Series                  []Demand // of each replica, when there are several
-	Note                    string   // what a reader must know
+	Reach                   string   // what Max rests on when it lies far beyond Highest
+	Note                    string   // what else a reader must know
 	Reason                  string   // why there is none
 }
 
@@ -161,8 +166,25 @@ func shares(used []float64, limit float64) []float64 {
 func (d Demand) unknown() Demand {
 	nan := math.NaN()
 	d.Idle, d.R2, d.Headroom, d.PerRequest, d.Max, d.Planning = nan, nan, nan, Unknown(), Unknown(), Unknown()
+	d.Lowest, d.Highest, d.Top, d.TopThroughput = nan, nan, nan, nan
 	return d
 }
+
+// hottest is the replica that is used to 80 % first, or the mean when it is or
+// there are no replicas.
+func (d Demand) hottest() Demand {
+	first := d
+	for _, one := range d.Series {
+		if one.Reason == "" && !(one.Planning.Value >= first.Planning.Value) {
+			first = one
+		}
+	}
+	return first
+}
+
+// hidden reports whether the resource may well end the throughput, and it can't
+// be told at which.
+func (d Demand) hidden() bool { return d.Reason != "" && d.Top > planningCap }
 
 // fit draws the line through the finest points that it fits.
 func (d Demand) fit(r Resource, utilization []float64, today float64) Demand {
@@ -174,7 +196,7 @@ func (d Demand) fit(r Resource, utilization []float64, today float64) Demand {
 	}
 	narrowest := (len(x) + mostBlocks - 1) / mostBlocks
 	if swing := swingOf(averaged(x, narrowest)); swing < leastSwing {
-		d.Reason = fmt.Sprintf("throughput varies by a factor of %.2f only, and %g is needed to tell what a request takes: run a steps or ramp profile", swing, leastSwing)
+		d.Reason = fmt.Sprintf("throughput varies by a factor of %s only, and %g is needed to tell what a request takes: run a steps or ramp profile", under(swing, leastSwing, 2), leastSwing)
 		return d
 	}
 	var line stats.Line
@@ -195,7 +217,7 @@ func (d Demand) fit(r Resource, utilization []float64, today float64) Demand {
 	case math.IsNaN(line.R2):
 		d.Reason = "utilization stayed the same while throughput changed"
 	case !(line.R2 >= leastR2):
-		d.Reason = fmt.Sprintf("utilization does not follow the throughput closely enough (R² %.2f, and %g is needed)", math.Max(line.R2, 0), leastR2)
+		d.Reason = fmt.Sprintf("utilization does not follow the throughput closely enough (R² %s, and %g is needed)", under(math.Max(line.R2, 0), leastR2, 2), leastR2)
 	case !(line.Low > 0):
 		d.Reason = "utilization does not grow with the throughput"
 	default:
@@ -204,37 +226,89 @@ func (d Demand) fit(r Resource, utilization []float64, today float64) Demand {
 	return d
 }
 
-// atSaturation looks at the resource where throughput was flat. One that was used
-// up there is what ended it; where no line could be drawn, its demand is told from
-// there, D = U/X, the utilization law, with the highest throughput that was reached.
-func (d Demand) atSaturation(r Resource, saturation Saturation, today float64) Demand {
-	if saturation.Reason != "" || r.refusal() != "" {
+// under writes a number below a bound with so many decimals, and with more where
+// it would else read as the bound.
+func under(v, bound float64, decimals int) string {
+	const most = 9
+	text := strconv.FormatFloat(v, 'f', decimals, 64)
+	if shown, err := strconv.ParseFloat(text, 64); decimals < most && err == nil && shown >= bound {
+		return under(v, bound, decimals+1)
+	}
+	return text
+}
+
+// atTop looks at the resource under the highest load. One that was used up there
+// is what ends the throughput; where no line could be drawn, its demand is told
+// from there, D = U/X, the utilization law, with the highest throughput that was reached.
+func (d Demand) atTop(r Resource, saturation Saturation, today float64) Demand {
+	if r.refusal() != "" {
 		return d
 	}
-	var flat []Stretch
-	for _, l := range r.Levels {
-		if l.Load >= saturation.FlatAt {
-			flat = append(flat, l)
-		}
-	}
-	throughput, utilization := saturation.Throughput, math.NaN()
-	for _, s := range r.Series {
-		x, u := levelMeans(r.Throughput, shares(s.Used, r.Limit), flat)
-		if hot := stats.Mean(u); !(hot <= utilization) {
-			utilization = hot
-		}
-		throughput = slices.Max(append(x, throughput))
-	}
-	if d.Exhausted = utilization >= exhausted; !d.Exhausted || d.Reason == "" {
+	d.Top, d.TopThroughput = r.top(saturation)
+	if d.Exhausted = d.Top >= exhausted; !d.Exhausted || d.Reason == "" {
 		return d
 	}
-	perRequest := utilization / throughput
+	where := "under the highest load"
+	if saturation.Reason == "" {
+		where = "where throughput went flat"
+	}
+	perRequest := d.Top / d.TopThroughput
 	d.Idle, d.PerRequest.Value = 0, perRequest
 	d.Max.Value, d.Planning.Value = boundCap/perRequest, planningCap/perRequest
 	d.Headroom = math.Max(1-today/d.Max.Value, 0)
-	d.Note = fmt.Sprintf("used to %.0f %% where throughput went flat; what a request takes is told from there (U/X), without an interval, since elsewhere %s", 100*utilization, d.Reason)
+	d.Note = fmt.Sprintf("used to %.0f %% %s; what a request takes is told from there (U/X), without an interval, since elsewhere %s", 100*d.Top, where, d.Reason)
 	d.Reason = ""
 	return d
+}
+
+// top is how far the hottest replica was used under the highest load, where
+// throughput was flat if it was, and the highest throughput there. A replica that
+// was used up already at much less throughput is passed over: that grew all the same.
+func (r Resource) top(saturation Saturation) (utilization, throughput float64) {
+	highest, below := r.topLevels(saturation)
+	utilization, throughput = math.NaN(), saturation.Throughput
+	for _, s := range r.Series {
+		used := shares(s.Used, r.Limit)
+		x, u := levelMeans(r.Throughput, used, highest)
+		for _, v := range x {
+			if !(v <= throughput) {
+				throughput = v
+			}
+		}
+		if hot := stats.Mean(u); !(hot <= utilization) && !usedUpEarly(r.Throughput, used, below, throughput) {
+			utilization = hot
+		}
+	}
+	return utilization, throughput
+}
+
+// topLevels parts the levels into those of the highest load, or where throughput
+// was flat, and those below.
+func (r Resource) topLevels(saturation Saturation) (highest, below []Stretch) {
+	from := saturation.FlatAt
+	for _, l := range r.Levels {
+		if saturation.Reason != "" && !(l.Load <= from) {
+			from = l.Load
+		}
+	}
+	for _, l := range r.Levels {
+		if l.Load >= from {
+			highest = append(highest, l)
+		} else {
+			below = append(below, l)
+		}
+	}
+	return highest, below
+}
+
+func usedUpEarly(throughput, used []float64, levels []Stretch, reached float64) bool {
+	x, u := levelMeans(throughput, used, levels)
+	for i := range x {
+		if u[i] >= exhausted && explains*x[i] < reached {
+			return true
+		}
+	}
+	return false
 }
 
 // levelMeans are the means over each level, of the intervals in which both are known.
@@ -263,12 +337,12 @@ func (d *Demand) conclude(line stats.Line, x []float64, today float64) {
 	}
 	d.Max, d.Planning = reach(boundCap), reach(planningCap)
 	d.Headroom = 1 - today/d.Max.Value
-	highest := 0.0
-	for _, v := range x {
-		highest = math.Max(highest, v)
+	d.Lowest, d.Highest = slices.Min(x), slices.Max(x)
+	if d.Max.Value > farReach*d.Highest {
+		d.Reach = fmt.Sprintf("beyond %g times the %s req/s that were measured, a bound holds only if demand stays linear so far", farReach, number(d.Highest))
 	}
-	if d.Max.Value > farReach*highest {
-		d.Note = fmt.Sprintf("measured up to %s req/s; the bound is %.1f times that, if demand stays linear so far", number(highest), d.Max.Value/highest)
+	if d.Idle < farBelowNone {
+		d.Note = fmt.Sprintf("the line gives −%.0f %% at no load, so it does not hold far below the %s req/s from which on it was measured", -100*d.Idle, number(d.Lowest))
 	}
 }
 
@@ -305,40 +379,56 @@ func swingOf(x []float64) float64 {
 	return high / low
 }
 
-// findBottleneck is the resource that is used up first as throughput grows: the
-// smallest Max, of single replicas too, since the hot one ends it. Those that were
-// used up where throughput went flat go first. When it went flat far below the
-// smallest Max, what ended it is another.
-func findBottleneck(demands []Demand, saturation Saturation) Demand {
-	b := Demand{}.unknown()
-	found := false
-	var untold []string
-	for _, d := range demands {
-		if d.Reason != "" {
-			untold = append(untold, d.Title())
-		}
-		for _, one := range append([]Demand{d}, d.Series...) {
-			one.Exhausted = d.Exhausted
-			if one.Reason == "" && (!found || one.Exhausted && !b.Exhausted || one.Exhausted == b.Exhausted && one.Max.Value < b.Max.Value) {
-				b, found = one, true
-				b.Series = nil
-			}
-		}
-	}
+// findBottleneck is the resource that is used up first as throughput grows. When
+// throughput went flat far below that, what ended it is another; and another may
+// end it that is highly used and whose demand is not known.
+func findBottleneck(demands []Demand, flatAt float64) Demand {
+	b, found := firstUsedUp(demands)
+	reason := ""
 	switch {
 	case len(demands) == 0:
-		b.Reason = "no resource was measured: name some in the SLA file, under resources"
+		reason = "no resource was measured: name some in the SLA file, under resources"
 	case !found:
-		b.Reason = "of no resource could it be told what a request takes"
-	case saturation.Reason == "" && !b.Exhausted && b.Max.Low > explains*saturation.Throughput:
-		reason := fmt.Sprintf("not one whose demand is known: throughput went flat at %s req/s, and %s, the first of them, would last up to %s", number(saturation.Throughput), b.Title(), number(b.Max.Value))
-		if len(untold) > 0 {
-			reason += "; it could not be told of " + strings.Join(untold, ", ")
+		reason = "of no resource could it be told what a request takes"
+	case b.Exhausted:
+	case slices.ContainsFunc(demands, Demand.hidden):
+		rival := demands[slices.IndexFunc(demands, Demand.hidden)]
+		reason = fmt.Sprintf("%s was used to %.0f %% at %s req/s, and what a request takes of it could not be told: it may end before %s", rival.Title(), 100*rival.Top, number(rival.TopThroughput), b.Title())
+	case b.Max.Low > explains*flatAt:
+		reason = fmt.Sprintf("not one whose demand is known: throughput went flat at %s req/s, and %s, the first of them, would last up to %s", number(flatAt), b.Title(), number(b.Max.Value))
+		if names := untold(demands); len(names) > 0 {
+			reason += "; it could not be told of " + strings.Join(names, ", ")
 		}
+	}
+	if reason != "" {
 		b = Demand{}.unknown()
 		b.Reason = reason
 	}
 	return b
+}
+
+// firstUsedUp has the smallest Max, of single replicas too, since the hot one ends
+// the throughput. Those that were used up under the highest load go first.
+func firstUsedUp(demands []Demand) (first Demand, found bool) {
+	for _, d := range demands {
+		for _, one := range append([]Demand{d}, d.Series...) {
+			one.Exhausted = d.Exhausted
+			if one.Reason == "" && (!found || one.Exhausted && !first.Exhausted || one.Exhausted == first.Exhausted && one.Max.Value < first.Max.Value) {
+				first, found = one, true
+				first.Series = nil
+			}
+		}
+	}
+	return first, found
+}
+
+func untold(demands []Demand) (titles []string) {
+	for _, d := range demands {
+		if d.Reason != "" {
+			titles = append(titles, d.Title())
+		}
+	}
+	return titles
 }
 
 // Title says which resource of which component, and which replica.

@@ -74,6 +74,7 @@ func TestServiceDemandRefuses(t *testing.T) {
 		{"a metric that is missing", with(func(r *capacity.Resource) { r.Missing = "no series of x in the window" }), "no series of x"},
 		{"memory", with(func(r *capacity.Resource) { r.Stock = true }), "what is kept"},
 		{"a steady load", api(.005, func(i int) float64 { return 300 + float64(i%7) }), "varies by a factor of 1.02 only, and 1.5 is needed"},
+		{"a load that is nearly varied enough", api(.005, func(i int) float64 { return 1000 + 499*float64(i)/119 }), "varies by a factor of 1.499 only, and 1.5 is needed"},
 		{"a short run", with(func(r *capacity.Resource) { r.Throughput = r.Throughput[:5] }), "5 intervals"},
 		{"data that never meet", with(func(r *capacity.Resource) {
 			for i := range r.Throughput {
@@ -180,9 +181,118 @@ func TestResourceThatIsFullWhereThroughputIsFlatIsTheBottleneck(t *testing.T) {
 func TestBottleneckThatWasNotMeasured(t *testing.T) {
 	levels, _, cpu := stepped()
 	c := capacity.Analyze(capacity.Input{Levels: levels, Resources: []capacity.Resource{cpu, {ID: "pool", Component: "Database", Name: "Pool", Missing: "no series of pool"}}, Throughput: 100})
-	for _, part := range []string{"throughput went flat at 95", "API CPU, the first of them, would last up to 1000", "could not be told of Database Pool"} {
+	for _, part := range []string{"throughput went flat at 95", "API CPU, the first of them, would last up to 1,000", "could not be told of Database Pool"} {
 		if !strings.Contains(c.Bottleneck.Reason, part) {
 			t.Errorf("got %q, want it to say %q", c.Bottleneck.Reason, part)
+		}
+	}
+}
+
+// filled is a pool of ten that is used so far at each level.
+func filled(levels []capacity.Level, used ...float64) capacity.Resource {
+	r := capacity.Resource{ID: "db-pool", Component: "Database", Name: "Pool", Limit: 10, Scaling: capacity.PoolLimit, Series: []capacity.Series{{}}}
+	for i, l := range levels {
+		for range 10 {
+			r.Throughput, r.Series[0].Used = append(r.Throughput, l.Throughput), append(r.Series[0].Used, used[i])
+		}
+		r.Levels = append(r.Levels, capacity.Stretch{From: 10 * i, To: 10*i + 10, Load: l.Users})
+	}
+	return r
+}
+
+// One flat step is too little for a saturation. What is used up there ends the
+// throughput all the same, and what may be is not passed over.
+func TestResourceThatIsHighlyUsedUnderTheHighestLoad(t *testing.T) {
+	flat := closed(20, 40, 60, 80, 100, 200)
+	var cpu []float64
+	for _, l := range flat {
+		cpu = append(cpu, .01*l.Throughput) // full at 1,000
+	}
+	for _, c := range []struct {
+		name       string
+		levels     []capacity.Level
+		pool       []float64
+		bottleneck string // "" for none
+		says       string
+		carries    capacity.Limit
+	}{
+		{"used up at the end", flat, []float64{3, 3, 3, 3, 3, 9.5}, "db-pool", "used to 95 % under the highest load; what a request takes is told from there (U/X)", capacity.Limit{Throughput: .8 * 100 / .95}},
+		{"nearly used up, with a demand that is not known", flat, []float64{3, 3, 3, 3, 3, 8.6}, "", "Database Pool was used to 86 % at 100 req/s, and what a request takes of it could not be told", capacity.Limit{Throughput: math.NaN(), Below: 100}},
+		{"little used where throughput is flat", flat, []float64{3, 2, 3, 2, 3, 2}, "", "throughput went flat at 100 req/s, and API CPU, the first of them, would last up to 1,000", capacity.Limit{Throughput: 100}},
+		{"full from the start, while throughput grows", flat[:5], []float64{9.9, 9.9, 9.9, 9.9, 9.9}, "cpu", "", capacity.Limit{Throughput: 800}},
+	} {
+		used := filled(c.levels, cpu...)
+		used.ID, used.Component, used.Name = "cpu", "API", "CPU"
+		got := capacity.Analyze(capacity.Input{Levels: c.levels, Resources: []capacity.Resource{used, filled(c.levels, c.pool...)}, Throughput: 90})
+		if got.Saturation.Reason == "" {
+			t.Fatalf("%s: got saturation %+v, want none", c.name, got.Saturation)
+		}
+		if b := got.Bottleneck; b.ID != c.bottleneck || !strings.Contains(b.Reason+b.Note, c.says) {
+			t.Errorf("%s: got bottleneck %q, note %q, reason %q, want %q and %q", c.name, b.ID, b.Note, b.Reason, c.bottleneck, c.says)
+		}
+		if l := got.Carries; !about(l.Throughput, c.carries.Throughput) || l.Below != c.carries.Below {
+			t.Errorf("%s: got that it carries %+v, want %+v", c.name, l, c.carries)
+		}
+	}
+}
+
+// A line through what was measured is no measurement of what lies far from it.
+func TestLineFarFromWhatWasMeasured(t *testing.T) {
+	line := func(idle, perRequest, from, to float64) capacity.Demand {
+		r := capacity.Resource{Component: "API", Name: "CPU", Limit: 1, Series: []capacity.Series{{}}}
+		for i := range 100 {
+			x := from + (to-from)*float64(i)/99
+			r.Throughput, r.Series[0].Used = append(r.Throughput, x), append(r.Series[0].Used, idle+perRequest*x)
+		}
+		return capacity.MeasureDemand(r, from)
+	}
+	for _, c := range []struct {
+		name        string
+		demand      capacity.Demand
+		note, reach string
+	}{
+		{"a bound within twice the load", line(.1, .0005, 100, 1000), "", ""},
+		{"a bound far out", line(.1, .0001, 100, 1500), "", "beyond 2 times the 1,500 req/s that were measured, a bound holds only if demand stays linear so far"},
+		{"a line that meets no load far below 0", line(-.46, .0009, 700, 1500), "the line gives −46 % at no load, so it does not hold far below the 700 req/s", ""},
+		{"a line that meets no load just below 0", line(-.05, .0006, 700, 1500), "", ""},
+	} {
+		if c.demand.Reason != "" || !strings.HasPrefix(c.demand.Note, c.note) || (c.note == "") != (c.demand.Note == "") || c.demand.Reach != c.reach {
+			t.Errorf("%s: got reason %q, note %q, reach %q, want note %q and reach %q", c.name, c.demand.Reason, c.demand.Note, c.demand.Reach, c.note, c.reach)
+		}
+	}
+}
+
+// Every resource that would be used to more than 80 % is in the plan, the most used first.
+func TestPlanHidesNoResource(t *testing.T) {
+	of := func(name string, scaling capacity.Scaling, full float64) capacity.Resource {
+		r := capacity.Resource{Component: "Database", Name: name, Limit: 100, Scaling: scaling, Series: []capacity.Series{{}}}
+		for i := range 120 {
+			r.Throughput, r.Series[0].Used = append(r.Throughput, rising(i)), append(r.Series[0].Used, 100*rising(i)/full)
+		}
+		return r
+	}
+	resources := []capacity.Resource{of("CPU", capacity.Unscalable, 1000), of("Connections", capacity.PoolLimit, 800), of("IOPS", capacity.Unscalable, 900), of("Network", capacity.Unscalable, 9000)}
+	plan := capacity.Analyze(capacity.Input{Resources: resources, Throughput: 450}).Plan
+	for _, c := range []struct {
+		throughput float64
+		want       []string
+	}{
+		{675, []string{"Connections", "raise it from 100 to 106"}},
+		{900, []string{"Connections", "raise it from 100 to 141", "IOPS", "used to 100 %: one 1.3 times as large", "CPU", "used to 90 %: one 1.2 times as large"}},
+	} {
+		var got []capacity.Scale
+		for _, s := range plan {
+			if s.Throughput == c.throughput {
+				got = append(got, s)
+			}
+		}
+		if len(got) != len(c.want)/2 {
+			t.Fatalf("%v req/s: got %+v, want %v", c.throughput, got, c.want)
+		}
+		for i, s := range got {
+			if s.Resource != c.want[2*i] || !strings.Contains(s.Reason+s.Note, c.want[2*i+1]) {
+				t.Errorf("%v req/s: got %+v, want %s: %s", c.throughput, s, c.want[2*i], c.want[2*i+1])
+			}
 		}
 	}
 }
@@ -199,8 +309,13 @@ func TestPlan(t *testing.T) {
 		db.Series[0].Used = append(db.Series[0].Used, .001*x)
 		busy.Series[0].Used = append(busy.Series[0].Used, .85+.0001*x+1e-9*float64(i))
 	}
+	far := capacity.Resource{ID: "far", Component: "Stream", Name: "CPU", Limit: 1, Scaling: capacity.Replicas, Series: []capacity.Series{{}}}
+	for i := range 120 {
+		x := 700 + 6*float64(i)
+		far.Throughput, far.Series[0].Used = append(far.Throughput, x), append(far.Series[0].Used, .84+.0001*x)
+	}
 	noLimit := capacity.Resource{ID: "m", Component: "Cache", Name: "Memory", Series: []capacity.Series{{}}}
-	c := capacity.Analyze(capacity.Input{Resources: []capacity.Resource{cpu, one, pool, db, busy, noLimit}, Throughput: 400, Target: 1500})
+	c := capacity.Analyze(capacity.Input{Resources: []capacity.Resource{cpu, one, pool, db, busy, far, noLimit}, Throughput: 400, Target: 1500})
 	of := func(component string, throughput float64) capacity.Scale {
 		for _, s := range c.Plan {
 			if s.Component == component && s.Throughput == throughput {
@@ -231,6 +346,9 @@ func TestPlan(t *testing.T) {
 	}
 	if s := of("Batch", 1200); !strings.Contains(s.Reason, "without any request") {
 		t.Errorf("replicas that are busy at rest: got %+v, want a refusal", s)
+	}
+	if s := of("Stream", 1200); !strings.Contains(s.Reason, "how many can't be told") || !strings.Contains(s.Reason, "700 to 1,414 req/s that were measured") {
+		t.Errorf("replicas that were never seen near rest: got %+v, want no claim of what they use there", s)
 	}
 	if s := of("Cache", 1200); s.Reason == "" {
 		t.Errorf("no limit: got %+v, want the reason", s)
@@ -270,10 +388,23 @@ func TestForecast(t *testing.T) {
 		{"no trend", demand(60, func(int) float64 { return 500 + 50*rng.NormFloat64() }), carries, "no trend"},
 		{"demand that falls", demand(60, func(d int) float64 { return 900 - 5*float64(d) }), carries, "does not grow"},
 		{"a date far out", growing, capacity.Limit{Throughput: 5000, By: "x"}, "not before 2026-06-28"},
-		{"constant demand", demand(60, func(int) float64 { return 500 }), carries, "no trend"},
+		{"constant demand", demand(60, func(int) float64 { return 500 }), carries, "no trend: all samples are the same"},
+		{"a capacity of which only a bound is known", growing, capacity.Limit{Throughput: math.NaN(), Below: 1100, By: "x"}, "less than 1,100 req/s, and how much less is not known"},
 	} {
-		if got := capacity.Foresee(c.samples, c.carries); !strings.Contains(got.Reason, c.reason) || !got.Exceeds.IsZero() {
+		if got := capacity.Foresee(c.samples, c.carries); !strings.Contains(got.Reason, c.reason) || !got.Exceeds.IsZero() || got.Exceeded {
 			t.Errorf("%s: got %q and %s, want no date and %q", c.name, got.Reason, got.Exceeds, c.reason)
+		}
+	}
+	for name, c := range map[string]struct {
+		samples []capacity.Sample
+		carries capacity.Limit
+	}{
+		"growing demand that was above from the start": {growing, capacity.Limit{Throughput: 400, By: "x"}},
+		"constant demand that is above":                {demand(60, func(int) float64 { return 500 }), capacity.Limit{Throughput: 400, By: "x"}},
+		"demand above a bound that is not carried":     {growing, capacity.Limit{Throughput: math.NaN(), Below: 900, By: "x"}},
+	} {
+		if got := capacity.Foresee(c.samples, c.carries); !got.Exceeded || got.Reason != "" || !got.Exceeds.IsZero() || !(got.Now > got.Capacity) {
+			t.Errorf("%s: got %+v, want that it is exceeded already, without a date", name, got)
 		}
 	}
 }

@@ -28,20 +28,23 @@ type Sample struct {
 type Forecast struct {
 	PerDay   Estimate  // growth, in requests per second for each day
 	P        float64   // that there is no growth
+	Now      float64   // demand by the line at the last sample
+	Exceeded bool      // Now is more than is carried: there is no date to tell
 	Exceeds  time.Time // by the line; zero when beyond the horizon
 	Earliest time.Time // by the upper edge of the 95 % prediction band
 	Latest   time.Time // by the lower edge; zero when beyond the horizon
 	Horizon  time.Time // up to which is looked: as far ahead as the samples look back
-	Capacity float64
-	Reason   string // why there is no date
+	Capacity float64   // what is carried, or what is not where no more is known
+	Reason   string    // why there is no date
 }
 
 // Foresee draws the growth of demand by Theil and Sen, with a prediction band from
 // the uncertainty of the slope and the spread of the samples around the line, and
 // finds when it meets what the service carries. It refuses fewer than eight
-// samples, demand without a trend, and dates further ahead than the samples reach back.
+// samples, demand without a trend, and dates further ahead than the samples reach
+// back. Demand that exceeds it already has no date.
 func Foresee(samples []Sample, carries Limit) Forecast {
-	f := Forecast{PerDay: Unknown(), P: math.NaN(), Capacity: carries.Throughput}
+	f := Forecast{PerDay: Unknown(), P: math.NaN(), Now: math.NaN(), Capacity: carries.highest()}
 	samples = slices.Clone(samples)
 	slices.SortStableFunc(samples, func(a, b Sample) int { return a.Time.Compare(b.Time) })
 	samples = slices.DeleteFunc(samples, func(s Sample) bool { return math.IsNaN(s.Rate) || math.IsInf(s.Rate, 0) })
@@ -51,12 +54,18 @@ func Foresee(samples []Sample, carries Limit) Forecast {
 	}
 	b := newBand(samples)
 	f.PerDay, f.P = Estimate{b.line.Slope, b.line.Low, b.line.High}, b.trend.P
-	f.Horizon = b.last.Add(horizonFactor * b.last.Sub(b.first))
+	f.Horizon, f.Now = b.last.Add(horizonFactor*b.last.Sub(b.first)), b.at(b.length(), 0)
 	switch {
 	case carries.Reason != "":
 		f.Reason = "what the service carries is not known: " + carries.Reason
 	case math.IsNaN(b.line.Slope):
 		f.Reason = "all samples are of one time"
+	case f.Now >= f.Capacity:
+		f.Exceeded = true
+	case carries.Below > 0:
+		f.Reason = fmt.Sprintf("the service carries less than %s req/s, and how much less is not known", number(carries.Below))
+	case math.IsNaN(b.trend.P):
+		f.Reason = "demand has no trend: all samples are the same"
 	case !(b.trend.P < growthAlpha):
 		f.Reason = fmt.Sprintf("demand has no trend that can be told from chance (p = %.2f)", b.trend.P)
 	case b.line.Slope <= 0:
@@ -105,6 +114,9 @@ func newBand(samples []Sample) band {
 	return b
 }
 
+// length is how many days the samples cover.
+func (b band) length() float64 { return b.last.Sub(b.first).Hours() / day.Hours() }
+
 // at is the band's edge (side −1, +1) or its middle (0) after so many days.
 func (b band) at(days float64, side int) float64 {
 	middle := b.line.At(days)
@@ -121,13 +133,12 @@ func (b band) at(days float64, side int) float64 {
 // meets is the first day, after the last sample, on which the edge reaches a
 // throughput; the horizon and a day when it does not.
 func (b band) meets(throughput float64, side int) time.Time {
-	length := b.last.Sub(b.first)
-	days, end := length.Hours()/day.Hours(), (1+horizonFactor)*length.Hours()/day.Hours()
+	days, end := b.length(), (1+horizonFactor)*b.length()
 	const steps = 2000
 	for i := range steps + 1 {
 		if at := days + (end-days)*float64(i)/steps; b.at(at, side) >= throughput {
 			return b.first.Add(time.Duration(at * float64(day)))
 		}
 	}
-	return b.last.Add(horizonFactor*length + day)
+	return b.last.Add(horizonFactor*b.last.Sub(b.first) + day)
 }

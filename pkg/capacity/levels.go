@@ -84,9 +84,7 @@ func FindSaturation(levels []Level) Saturation {
 	}
 	flat := 0
 	for i := 1; i < len(levels); i++ {
-		a, b := levels[i-1], levels[i]
-		step := math.Log(b.Load() / a.Load())
-		if math.Log(b.Throughput/a.Throughput)/step < flatBelow && math.Log(b.LatencySeconds/a.LatencySeconds)/step > slowingAbove {
+		if flatStep(levels[i-1], levels[i]) {
 			flat++
 		} else {
 			flat = 0
@@ -99,6 +97,12 @@ func FindSaturation(levels []Level) Saturation {
 	highest := levels[len(levels)-1]
 	none.Reason = fmt.Sprintf("not reached up to %s: over no two steps in a row was throughput flat while latency rose", highest.loadText(highest.Load()))
 	return none
+}
+
+// flatStep reports whether latency alone takes the load that b has beyond a.
+func flatStep(a, b Level) bool {
+	step := math.Log(b.Load() / a.Load())
+	return math.Log(b.Throughput/a.Throughput)/step < flatBelow && math.Log(b.LatencySeconds/a.LatencySeconds)/step > slowingAbove
 }
 
 // rising are the levels with what elasticities need, each well above the one before.
@@ -155,18 +159,25 @@ func (o Objective) broken(v float64) bool {
 	return v > o.Limit
 }
 
+// farthestLevels is the load of one level over that of the level before, up to
+// which a crossing is interpolated between them.
+const farthestLevels = 2.0
+
 // A Crossing is the load at which an objective is first missed.
 type Crossing struct {
 	Objective  Objective
 	Load       float64 // interpolated between From and To
 	From, To   float64 // the levels around it
 	Throughput float64 // at that load
-	Reason     string  // why there is none
+	Carried    float64 // throughput at From, where it held; NaN when it held nowhere
+	Missed     float64 // requests per second attempted at To, where it was missed
+	Reason     string  // why the load is not known
 }
 
 // FindCrossings finds for each objective the load at which it is crossed: its
 // values over rising load are smoothed so that they only get worse (isotonic
-// regression), and the crossing is interpolated between two levels.
+// regression), and the crossing is interpolated between two levels, unless they
+// are more than a factor of two apart.
 func FindCrossings(levels []Level, objectives []Objective) []Crossing {
 	var crossings []Crossing
 	for _, o := range objectives {
@@ -176,7 +187,8 @@ func FindCrossings(levels []Level, objectives []Objective) []Crossing {
 }
 
 func findCrossing(levels []Level, o Objective) Crossing {
-	c := Crossing{Objective: o, Load: math.NaN(), From: math.NaN(), To: math.NaN(), Throughput: math.NaN()}
+	nan := math.NaN()
+	c := Crossing{Objective: o, Load: nan, From: nan, To: nan, Throughput: nan, Carried: nan, Missed: nan}
 	var kept []Level
 	var values []float64
 	sense := 1.0
@@ -200,16 +212,43 @@ func findCrossing(levels []Level, o Objective) Crossing {
 		highest := kept[len(kept)-1]
 		c.Reason = "not crossed up to " + highest.loadText(highest.Load())
 	case first == 0:
-		c.To = kept[0].Load()
+		c.To, c.Missed = kept[0].Load(), kept[0].attempted()
 		c.Reason = "missed already at the lowest load, " + kept[0].loadText(c.To)
 	default:
-		a, b := kept[first-1], kept[first]
-		share := (sense*o.Limit - smooth[first-1]) / (smooth[first] - smooth[first-1])
-		c.From, c.To = a.Load(), b.Load()
-		c.Load = c.From + share*(c.To-c.From)
-		c.Throughput = a.Throughput + share*(b.Throughput-a.Throughput)
+		c.between(kept[first-1], kept[first], (sense*o.Limit-smooth[first-1])/(smooth[first]-smooth[first-1]))
 	}
 	return c
+}
+
+// between puts the crossing so far on the way from one level to the next.
+func (c *Crossing) between(a, b Level, share float64) {
+	c.From, c.To = a.Load(), b.Load()
+	c.Carried, c.Missed = a.Throughput, b.attempted()
+	if c.To > farthestLevels*c.From {
+		c.Reason = fmt.Sprintf("somewhere between %s and %s, which are too far apart to tell where", a.loadText(c.From), b.loadText(c.To))
+		return
+	}
+	c.Load = c.From + share*(c.To-c.From)
+	c.Throughput = a.Throughput + share*(b.Throughput-a.Throughput)
+}
+
+// end is what is carried until the objective is missed, and the load up to which
+// that is known; a load of NaN when it is not missed.
+func (c Crossing) end() (load float64, l Limit) {
+	beyond := c.Objective.Title + " would be missed"
+	switch {
+	case math.IsNaN(c.To):
+		return math.NaN(), l
+	case c.Reason == "":
+		return c.Load, Limit{Throughput: c.Throughput, By: beyond}
+	case c.Missed > c.Carried:
+		return c.From, Limit{Throughput: math.NaN(), AtLeast: c.Carried, Below: c.Missed, By: fmt.Sprintf("at the higher %s is missed", c.Objective.Title)}
+	case c.Carried > 0: // under more load fewer were attempted, or all failed
+		return c.From, Limit{Throughput: c.Carried, By: beyond}
+	case c.Missed > 0:
+		return 0, Limit{Throughput: math.NaN(), Below: c.Missed, By: fmt.Sprintf("at that load %s is missed", c.Objective.Title)}
+	}
+	return 0, Limit{Throughput: math.NaN(), Reason: fmt.Sprintf("%s is %s", c.Objective.Title, c.Reason)}
 }
 
 // A Breaking is the first level of rising load that the service did not stand.

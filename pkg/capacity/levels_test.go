@@ -80,6 +80,7 @@ func TestCrossings(t *testing.T) {
 		{"between two levels", closed(25, 50, 100, 200, 400), p95, 100 + 100*(.5-.1)/(2-.1), ""},
 		{"a success ratio that falls", closed(25, 50, 100, 200, 400), ok, 100 + 100*(.005-.0005)/(.01-.0005), ""},
 		{"a slow first level is smoothed", noisy, p95, 100 + 100*(.5-(.9+.1+.1)/3)/(2-(.9+.1+.1)/3), ""},
+		{"between levels that are far apart", closed(50, 90, 200), p95, math.NaN(), "somewhere between 90 users and 200 users, which are too far apart"},
 		{"never", closed(25, 50, 100), p95, math.NaN(), "not crossed up to 100 users"},
 		{"already at the lowest", closed(200, 400), p95, math.NaN(), "missed already at the lowest load, 200 users"},
 		{"one level", closed(200), p95, math.NaN(), "1 level of load at which it was measured"},
@@ -166,9 +167,27 @@ func TestLevelsThatAreNotSteadyAreLeftOutOfTheLaw(t *testing.T) {
 	if u := capacity.Analyze(capacity.Input{Levels: levels}).USL; u.Reason != "" || u.Levels != 6 {
 		t.Errorf("got %d levels, reason %q, want a fit to 6", u.Levels, u.Reason)
 	}
-	levels[2].Steady = false
-	if u := capacity.Analyze(capacity.Input{Levels: levels}).USL; !strings.Contains(u.Reason, "5 levels of load") || !strings.Contains(u.Reason, "1 level left out as not steady") {
-		t.Errorf("got reason %q, want it to name the level that is left out", u.Reason)
+	ramp := make([]capacity.Level, 10)
+	for i := range ramp {
+		ramp[i].Moving = true
+	}
+	eight := closed(5, 10, 20, 40, 60, 80, 100, 120)
+	for i := range 3 {
+		eight[i].Steady = false
+	}
+	for _, c := range []struct {
+		name   string
+		levels []capacity.Level
+		reason string
+	}{
+		{"steps too short", eight, "5 levels of load, and at least 6 over a factor of 4 are needed: hold each step longer: 3 of 8 were not steady"},
+		{"too few steps, one too short", eight[2:7], "4 levels of load, and at least 6 over a factor of 4 are needed: run a steps profile; 1 level left out as not steady"},
+		{"a ramp", ramp, "run a steps profile; 10 levels left out as not steady"},
+		{"too few steps", levels[:5], "are needed: run a steps profile"},
+	} {
+		if u := capacity.Analyze(capacity.Input{Levels: c.levels}).USL; !strings.HasSuffix(u.Reason, c.reason) {
+			t.Errorf("%s: got reason %q, want %q", c.name, u.Reason, c.reason)
+		}
 	}
 }
 

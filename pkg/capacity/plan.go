@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -9,9 +10,13 @@ import (
 // Growth are the multiples of today's throughput that a plan is made for.
 var growth = []float64{1.5, 2, 3}
 
-// A Scale is what one component needs for one throughput.
+// nearIdle is the highest throughput measured over the lowest, from which on a
+// line tells what is used without any request.
+const nearIdle = 4.0
+
+// A Scale is what one component needs of one resource for one throughput.
 type Scale struct {
-	Component, Resource string  // the resource of it that asks for most
+	Component, Resource string
 	Factor              float64 // of today's throughput; NaN for a target
 	Throughput          float64
 	Now                 int      // replicas that were measured; 0 when replicas are no way
@@ -24,7 +29,8 @@ type Scale struct {
 }
 
 // plan works out what each component needs for the target, if any, and for
-// multiples of today's throughput.
+// multiples of today's throughput: every resource that would be used to more than
+// 80 %, or the one that would be used most when none would.
 func plan(demands []Demand, resources []Resource, today, target float64) ([]Scale, string) {
 	type goal struct{ factor, throughput float64 }
 	var goals []goal
@@ -42,9 +48,10 @@ func plan(demands []Demand, resources []Resource, today, target float64) ([]Scal
 	var scales []Scale
 	for _, g := range goals {
 		for _, component := range components(resources) {
-			s := scaleComponent(component, demands, resources, g.throughput)
-			s.Factor, s.Throughput = g.factor, g.throughput
-			scales = append(scales, s)
+			for _, s := range scaleComponent(component, demands, resources, g.throughput) {
+				s.Factor, s.Throughput = g.factor, g.throughput
+				scales = append(scales, s)
+			}
 		}
 	}
 	if !slices.ContainsFunc(scales, func(s Scale) bool { return s.Reason == "" || !math.IsNaN(s.Utilization) }) {
@@ -62,40 +69,37 @@ func components(resources []Resource) (names []string) {
 	return names
 }
 
-// scaleComponent takes the resource of a component that would be used most.
-func scaleComponent(component string, demands []Demand, resources []Resource, throughput float64) Scale {
-	worst := Scale{Component: component, Needed: Unknown(), Utilization: math.NaN(), Limit: math.NaN()}
-	var reasons []string
+// scaleComponent are what the resources of a component need, the most used first.
+func scaleComponent(component string, demands []Demand, resources []Resource, throughput float64) []Scale {
+	var scales []Scale
+	reason := "" // of the first resource that can't be counted
 	for i, d := range demands {
-		if d.Component != component {
-			continue
-		}
-		if d.Reason != "" {
-			reasons = append(reasons, d.Resource+": "+d.Reason)
-			continue
-		}
-		if s := scaleResource(d, resources[i], throughput); !(s.Utilization <= worst.Utilization) {
-			worst = s
+		switch {
+		case d.Component != component:
+		case d.Reason == "":
+			scales = append(scales, scaleResource(d, resources[i], throughput))
+		case reason == "":
+			reason = d.Resource + ": " + d.Reason
 		}
 	}
-	switch {
-	case math.IsNaN(worst.Utilization) && len(reasons) > 0:
-		worst.Reason = reasons[0]
-	case len(reasons) > 0 && worst.Note == "":
-		worst.Note = "not counted: " + reasons[0]
+	if len(scales) == 0 {
+		return []Scale{{Component: component, Needed: Unknown(), Utilization: math.NaN(), Limit: math.NaN(), Reason: reason}}
 	}
-	return worst
+	slices.SortStableFunc(scales, func(a, b Scale) int { return cmp.Compare(b.Utilization, a.Utilization) })
+	if reason != "" && scales[0].Note == "" {
+		scales[0].Note = "not counted: " + reason
+	}
+	enough := 1
+	for enough < len(scales) && scales[enough].Utilization > planningCap {
+		enough++
+	}
+	return scales[:enough]
 }
 
 // scaleResource is what one resource needs. Replicas share the work as unevenly
 // as they did in the run, and each of them takes the idle share for itself.
 func scaleResource(d Demand, r Resource, throughput float64) Scale {
-	hottest := d
-	for _, one := range d.Series {
-		if one.Reason == "" && one.Planning.Value < hottest.Planning.Value {
-			hottest = one
-		}
-	}
+	hottest := d.hottest()
 	s := Scale{Component: d.Component, Resource: d.Resource, Needed: Unknown(), Limit: math.NaN(), Utilization: hottest.Idle + hottest.PerRequest.Value*throughput}
 	enough := s.Utilization <= planningCap
 	switch r.Scaling {
@@ -109,7 +113,7 @@ func scaleResource(d Demand, r Resource, throughput float64) Scale {
 		}
 	default:
 		if !enough {
-			s.Reason = fmt.Sprintf("one instance that is not known to scale out would be used to %.0f %%: a larger one, or less work for each request", 100*s.Utilization)
+			s.Reason = fmt.Sprintf("one instance that is not known to scale out would be used to %.0f %%: one %g times as large, or less work for each request", 100*s.Utilization, math.Ceil(10*s.Utilization/planningCap)/10)
 		}
 	}
 	if enough && s.Note == "" {
@@ -120,8 +124,12 @@ func scaleResource(d Demand, r Resource, throughput float64) Scale {
 
 // scaleOut is the number of replicas that keeps the hottest at 80 %.
 func (s *Scale) scaleOut(hottest Demand, throughput float64) {
-	if hottest.Idle >= planningCap {
+	switch near := hottest.Highest >= nearIdle*hottest.Lowest; {
+	case hottest.Idle >= planningCap && near:
 		s.Reason = fmt.Sprintf("a replica is used to %.0f %% without any request: more of them won't help", 100*hottest.Idle)
+		return
+	case hottest.Idle >= planningCap:
+		s.Reason = fmt.Sprintf("how many can't be told: the line gives %.0f %% for a replica at no load, far below the %s to %s req/s that were measured; measure less load too", 100*hottest.Idle, number(hottest.Lowest), number(hottest.Highest))
 		return
 	}
 	replicas := func(perRequest, idle float64) float64 {

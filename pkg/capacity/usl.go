@@ -67,7 +67,13 @@ func peak(p []float64) (n, x float64) {
 // above. Intervals are by residual bootstrap with the seed. It refuses fewer than
 // six levels, and loads that span less than a factor of four; N* and X* are given
 // only up to 1.5 times the highest load measured.
-func FitUSL(points []Point, seed uint64) USL {
+func FitUSL(points []Point, seed uint64) USL { return fitUSL(points, seed, runSteps) }
+
+// runSteps is what levels of load take.
+const runSteps = "run a steps profile"
+
+// fitUSL is [FitUSL] with the advice that ends a refusal.
+func fitUSL(points []Point, seed uint64, advice string) USL {
 	u := USL{Lambda: Unknown(), Sigma: Unknown(), Kappa: Unknown(), Peak: Unknown(), PeakThroughput: Unknown(), R2: math.NaN()}
 	points = slices.Clone(points)
 	points = slices.DeleteFunc(points, func(p Point) bool {
@@ -83,6 +89,7 @@ func FitUSL(points []Point, seed uint64) USL {
 		u.Lowest, u.Highest = points[0].Concurrency, points[len(points)-1].Concurrency
 	}
 	if u.Reason = refuseLevels(u); u.Reason != "" {
+		u.Reason += ": " + advice
 		u.PeakReason = u.Reason
 		return u
 	}
@@ -109,11 +116,11 @@ func countLevels(points []Point) (n int) {
 func refuseLevels(u USL) string {
 	switch {
 	case u.Levels == 0:
-		return fmt.Sprintf("no level of load with a throughput; at least %d levels over a factor of %g are needed: run a steps profile", leastLevels, leastSpan)
+		return fmt.Sprintf("no level of load with a throughput; at least %d levels over a factor of %g are needed", leastLevels, leastSpan)
 	case u.Levels < leastLevels:
-		return fmt.Sprintf("%s of load, and at least %d over a factor of %g are needed: run a steps profile", plural(u.Levels, "level"), leastLevels, leastSpan)
+		return fmt.Sprintf("%s of load, and at least %d over a factor of %g are needed", plural(u.Levels, "level"), leastLevels, leastSpan)
 	case u.Highest < leastSpan*u.Lowest:
-		return fmt.Sprintf("the loads reach from %s to %s, a factor of %.1f, and %g is needed", number(u.Lowest), number(u.Highest), u.Highest/u.Lowest, leastSpan)
+		return fmt.Sprintf("the loads reach from %s to %s, a factor of %s, and %g is needed", number(u.Lowest), number(u.Highest), under(u.Highest/u.Lowest, leastSpan, 1), leastSpan)
 	}
 	return ""
 }
@@ -205,21 +212,34 @@ func (u *USL) refusePeak() string {
 	return ""
 }
 
-// fitLevels fits the law to the steady levels; the refusal names those left out.
+// fitLevels fits the law to the steady levels.
 func fitLevels(levels []Level, seed uint64) USL {
 	var points []Point
-	unsteady := 0
 	for _, l := range levels {
 		if l.Steady {
 			points = append(points, Point{l.Concurrency(), l.Throughput})
-		} else {
-			unsteady++
 		}
 	}
-	u := FitUSL(points, seed)
-	if u.Reason != "" && unsteady > 0 {
-		u.Reason = fmt.Sprintf("%s; %s left out as not steady", u.Reason, plural(unsteady, "level"))
-		u.PeakReason = u.Reason
+	return fitUSL(points, seed, advice(levels))
+}
+
+// advice is what a run whose levels are too few would have needed: longer steps,
+// where it had enough of them and too few held still.
+func advice(levels []Level) string {
+	held, steady := 0, 0
+	for _, l := range levels {
+		if !l.Moving {
+			held++
+		}
+		if l.Steady {
+			steady++
+		}
 	}
-	return u
+	switch {
+	case held >= leastLevels && steady < leastLevels:
+		return fmt.Sprintf("hold each step longer: %d of %d were not steady", held-steady, held)
+	case steady < len(levels):
+		return fmt.Sprintf("%s; %s left out as not steady", runSteps, plural(len(levels)-steady, "level"))
+	}
+	return runSteps
 }

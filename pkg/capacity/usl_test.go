@@ -73,7 +73,7 @@ func TestUSLOfKnownCurves(t *testing.T) {
 		reason               string
 	}{
 		{"linear", 50, 0, 0, math.NaN(), "no end of it was seen"},
-		{"Amdahl, contention alone", 50, .05, 0, math.NaN(), "approaches λ/σ = 1000"},
+		{"Amdahl, contention alone", 50, .05, 0, math.NaN(), "approaches λ/σ = 1,000"},
 		{"retrograde", 50, .05, .002, math.Sqrt(.95 / .002), ""},
 		{"a peak inside 1.5 times the range", 50, .02, .0005, math.Sqrt(.98 / .0005), ""},
 		{"a peak far out", 50, .02, .00005, math.NaN(), "a guess"},

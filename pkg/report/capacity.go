@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,13 +130,17 @@ type Demand struct {
 	Planning   Estimate `json:"planning"` // … used to 80 %
 	Headroom   Number   `json:"headroom"`
 	Replicas   []Demand `json:"replicas,omitempty"`
+	Reach      string   `json:"reach,omitempty"` // what Max rests on when it lies far beyond what was measured
 	Note       string   `json:"note,omitempty"`
 	Reason     string   `json:"reason,omitempty"`
 }
 
 // A CapacityLimit is the throughput that the service carries, and what ends it.
+// Where only bounds of it were seen they stand in its place.
 type CapacityLimit struct {
 	Throughput Number `json:"throughput"`
+	AtLeast    Number `json:"at_least,omitzero"` // so much was carried
+	Below      Number `json:"below,omitzero"`    // so much was not
 	By         string `json:"by,omitempty"`
 	Reason     string `json:"reason,omitempty"`
 }
@@ -159,6 +164,8 @@ type Forecast struct {
 	PerDay   Estimate  `json:"per_day"` // growth of the throughput asked for
 	P        Number    `json:"p"`
 	Capacity Number    `json:"capacity"`
+	Now      Number    `json:"now"` // by the line, at the last sample
+	Exceeded bool      `json:"exceeded"`
 	Exceeds  time.Time `json:"exceeds,omitzero"`
 	Earliest time.Time `json:"earliest,omitzero"` // by the 95 % prediction band
 	Latest   time.Time `json:"latest,omitzero"`
@@ -175,7 +182,7 @@ func NewCapacity(c capacity.Capacity) *Capacity {
 			Load: Number(c.Breaking.Load), LastGood: Number(c.Breaking.LastGood), Throughput: Number(c.Breaking.Throughput),
 			Broke: c.Breaking.Broke, Reason: c.Breaking.Reason,
 		},
-		Carries: &CapacityLimit{Number(c.Carries.Throughput), c.Carries.By, c.Carries.Reason},
+		Carries: &CapacityLimit{Number(c.Carries.Throughput), Number(c.Carries.AtLeast), Number(c.Carries.Below), c.Carries.By, c.Carries.Reason},
 	}
 	if c.Target > 0 {
 		out.Target = Number(c.Target)
@@ -232,7 +239,7 @@ func newLevel(l capacity.Level, c capacity.Little) CapacityLevel {
 func newDemand(d capacity.Demand) Demand {
 	out := Demand{
 		ID: d.ID, Component: d.Component, Resource: d.Resource, Replica: d.Name, Idle: Number(d.Idle), PerRequest: newEstimate(d.PerRequest),
-		R2: Number(d.R2), Max: newEstimate(d.Max), Planning: newEstimate(d.Planning), Headroom: Number(d.Headroom), Note: d.Note, Reason: d.Reason,
+		R2: Number(d.R2), Max: newEstimate(d.Max), Planning: newEstimate(d.Planning), Headroom: Number(d.Headroom), Reach: d.Reach, Note: d.Note, Reason: d.Reason,
 	}
 	for _, s := range d.Series {
 		out.Replicas = append(out.Replicas, newDemand(s))
@@ -244,7 +251,7 @@ func newForecast(f *capacity.Forecast) *Forecast {
 	if f == nil {
 		return nil
 	}
-	return &Forecast{PerDay: newEstimate(f.PerDay), P: Number(f.P), Capacity: Number(f.Capacity), Exceeds: f.Exceeds, Earliest: f.Earliest, Latest: f.Latest, Reason: f.Reason}
+	return &Forecast{PerDay: newEstimate(f.PerDay), P: Number(f.P), Capacity: Number(f.Capacity), Now: Number(f.Now), Exceeded: f.Exceeded, Exceeds: f.Exceeds, Earliest: f.Earliest, Latest: f.Latest, Reason: f.Reason}
 }
 
 func newRecovery(r *capacity.Recovery) *Recovery {
@@ -322,7 +329,7 @@ func rps(n Number) string { return quantity(n, "req/s") }
 func endsTable(c Capacity) table {
 	pairs := []Pair{
 		{"Throughput of this run", rps(c.Throughput)},
-		{"It carries", orReason(c.Carries.Reason, rps(c.Carries.Throughput)+": beyond, "+c.Carries.By)},
+		{"It carries", orReason(c.Carries.Reason, c.Carries.text())},
 		{"Limiting resource", orReason(c.Bottleneck.Reason, c.Bottleneck.title()+", fully used at "+rps(c.Bottleneck.Max.Value)+ofInterval(c.Bottleneck.Max, rps))},
 		{"Saturation", orReason(c.Saturation.Reason, "throughput is flat beyond "+c.loadText(c.Saturation.Load)+" ("+rps(c.Saturation.Throughput)+")")},
 		{"Knee (Kneedle)", orReason(c.Knee.Reason, c.loadText(c.Knee.Load)+" ("+rps(c.Knee.Throughput)+")")},
@@ -338,6 +345,17 @@ func endsTable(c Capacity) table {
 		pairs[0].Value = "not known"
 	}
 	return pairsTable("", pairs)
+}
+
+// text says how much is carried and what happens beyond.
+func (l CapacityLimit) text() string {
+	switch {
+	case l.AtLeast > 0:
+		return "between " + plain(float64(l.AtLeast)) + " and " + rps(l.Below) + ": " + l.By
+	case l.Below > 0:
+		return "less than " + rps(l.Below) + ": " + l.By
+	}
+	return rps(l.Throughput) + ": beyond, " + l.By
 }
 
 // orReason is the text, or the reason why there is none.
@@ -385,6 +403,9 @@ func recoveryText(r Recovery) string {
 }
 
 func forecastText(f Forecast) string {
+	if f.Exceeded {
+		return "already exceeded: by its line it is " + rps(f.Now) + " at the end of what was given"
+	}
 	text := "on " + f.Exceeds.Format("2 Jan 2006")
 	var ends []string
 	if !f.Earliest.IsZero() {
@@ -401,22 +422,43 @@ func forecastText(f Forecast) string {
 
 // headroomTable has a row for each resource and each of its replicas.
 func headroomTable(c Capacity) table {
-	t := table{Title: "Headroom", Columns: joined(left("Resource"), right("Idle", "Per 100 req/s", "80 % at", "Full at", "95 % interval", "Headroom", "R²"))}
+	t := table{Title: "Headroom", Columns: joined(left("Resource"), right("At no load", "Per 100 req/s", "80 % at", "Full at", "95 % interval", "Headroom", "R²"))}
+	t.Note = sharedReach(c.Demands)
 	for _, d := range c.Demands {
-		t.Rows = append(t.Rows, headroomRow(d, d.Component+" "+d.Resource))
+		t.Rows = append(t.Rows, headroomRow(d, d.Component+" "+d.Resource, t.Note))
 		for _, one := range d.Replicas {
-			t.Rows = append(t.Rows, headroomRow(one, "· "+one.Replica))
+			t.Rows = append(t.Rows, headroomRow(one, "· "+one.Replica, t.Note))
 		}
 	}
 	return t
 }
 
-func headroomRow(d Demand, title string) row {
+// sharedReach is what all bounds that lie far out rest on; empty when that differs.
+func sharedReach(demands []Demand) (reach string) {
+	for _, d := range demands {
+		for _, one := range append([]Demand{d}, d.Replicas...) {
+			switch {
+			case one.Reach == "" || one.Reach == reach:
+			case reach == "":
+				reach = one.Reach
+			default:
+				return ""
+			}
+		}
+	}
+	return reach
+}
+
+// headroomRow has no note of what the table says for all.
+func headroomRow(d Demand, title, said string) row {
 	headroom := text(quantity(d.Headroom, "ratio"))
 	headroom.Bar = 1 - d.Headroom
 	note := d.Reason
 	if note == "" {
 		note = d.Note
+		if d.Reach != "" && d.Reach != said {
+			note = strings.TrimPrefix(note+"; "+d.Reach, "; ")
+		}
 	}
 	return row{
 		Cells: []cell{text(title), text(quantity(d.Idle, "ratio")), text(quantity(100*d.PerRequest.Value, "ratio")), text(rps(d.Planning.Value)), text(rps(d.Max.Value)), text(orNone(interval(d.Max.Low, d.Max.High, threeDigits))), headroom, text(twoDigits(max(d.R2, 0)))},
@@ -540,7 +582,11 @@ func digits(n Number) string {
 	if !n.Known() {
 		return noData
 	}
-	return strconv.FormatFloat(float64(n), 'g', 5, 64)
+	text := strconv.FormatFloat(float64(n), 'g', 5, 64)
+	if v, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(v) >= 1000 {
+		return trimZeros(thousands(v, 1))
+	}
+	return text
 }
 
 func ends(e Estimate) string {

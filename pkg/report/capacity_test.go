@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,13 +56,48 @@ func TestCapacitySectionSaysWhatAPlannerNeeds(t *testing.T) {
 			"It carries              80 req/s: beyond, Database Connections would be used to more than 80 %",
 			"Limiting resource       Database Connections, fully used at 100 req/s",
 			"throughput is flat beyond 100 users (100 req/s)",
-			"API pods CPU", "· api-0", "raise it from 10 to 32", "no series of x",
+			"At no load", "API pods CPU", "· api-0", "raise it from 10 to 32", "no series of x",
 			"fitted to 8 levels from N = 10 to 400",
 		} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("want %q in\n%s", want, out.String())
 			}
 		}
+	}
+}
+
+func TestCapacityInWords(t *testing.T) {
+	nan := math.NaN()
+	far := func(reach string) capacity.Demand {
+		return capacity.Demand{Component: "API", Resource: "CPU", Max: capacity.Estimate{Value: 5000}, Reach: reach}
+	}
+	for name, c := range map[string]struct {
+		of    capacity.Capacity
+		says  string
+		times int
+	}{
+		"a throughput":                 {capacity.Capacity{Carries: capacity.Limit{Throughput: 1364.2, By: "x would be missed"}}, "1,364.2 req/s: beyond, x would be missed", 1},
+		"less than a throughput":       {capacity.Capacity{Carries: capacity.Limit{Throughput: nan, Below: 1029.2, By: "at that load it misses p95"}}, "less than 1,029.2 req/s: at that load it misses p95", 1},
+		"between two throughputs":      {capacity.Capacity{Carries: capacity.Limit{Throughput: nan, AtLeast: 60, Below: 500, By: "at the higher p95 is missed"}}, "between 60 and 500 req/s: at the higher p95 is missed", 1},
+		"demand above it":              {capacity.Capacity{Forecast: &capacity.Forecast{Now: 1400, Exceeded: true}}, "already exceeded: by its line it is 1,400 req/s", 1},
+		"what all far bounds rest on":  {capacity.Capacity{Demands: []capacity.Demand{far("reach a"), far(""), far("reach a")}}, "reach a", 1},
+		"what far bounds rest on each": {capacity.Capacity{Demands: []capacity.Demand{far("reach a"), far("reach b"), far("reach a")}}, "reach a", 2},
+		"large parameters of the law":  {capacity.Capacity{USL: capacity.USL{PeakThroughput: capacity.Estimate{Value: 12343.4, Low: 1083.21, High: 1e6}}}, "12,343 | 1,083.2 to 1,000,000", 1},
+		"parameters below a thousand":  {capacity.Capacity{USL: capacity.USL{Lambda: capacity.Estimate{Value: 995.654, Low: nan, High: nan}}}, "995.65", 1},
+	} {
+		var out bytes.Buffer
+		if err := report.CapacityMarkdown(&out, report.NewCapacity(c.of)); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(out.String(), c.says); got != c.times {
+			t.Errorf("%s: got %q %d times, want it %d times in\n%s", name, c.says, got, c.times, out.String())
+		}
+	}
+	r := sample()
+	r.Capacity = report.NewCapacity(capacity.Capacity{Carries: capacity.Limit{Throughput: nan, Below: 1029.2, By: "at that load it misses p95"}})
+	r.Summarize()
+	if want := "It carries less than 1,029.2 req/s: at that load it misses p95."; !slices.Contains(r.Reading, want) {
+		t.Errorf("got the summary %q, want %q in it", r.Reading, want)
 	}
 }
 

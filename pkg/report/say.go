@@ -122,7 +122,7 @@ func (r *Report) sayCapacity() string {
 	if r.Capacity == nil || r.Capacity.Carries == nil || r.Capacity.Carries.Reason != "" {
 		return ""
 	}
-	return "It carries " + rps(r.Capacity.Carries.Throughput) + ": beyond, " + r.Capacity.Carries.By + "."
+	return "It carries " + r.Capacity.Carries.text() + "."
 }
 
 // sayDoubts names the data checks that object.
