@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -10,7 +11,7 @@ import (
 	"github.com/plumbline/plumbline/pkg/loadgen"
 )
 
-// csvFiles are Locust's three files; nothing when they weren't asked for.
+// csvFiles are Locust's four files; nothing when they weren't asked for.
 type csvFiles struct {
 	prefix  string
 	csv     *loadgen.LocustCSV
@@ -39,17 +40,19 @@ func (c csvFiles) finish() error {
 	if c.csv == nil {
 		return nil
 	}
-	var stats, failures bytes.Buffer
-	if err := c.csv.WriteStats(&stats); err != nil {
-		return err
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{"_stats.csv", c.csv.WriteStats}, {"_failures.csv", c.csv.WriteFailures}, {"_exceptions.csv", c.csv.WriteExceptions}} {
+		var text bytes.Buffer
+		if err := file.write(&text); err != nil {
+			return err
+		}
+		if err := store.WriteWhole(c.prefix+file.name, text.Bytes()); err != nil {
+			return err
+		}
 	}
-	if err := c.csv.WriteFailures(&failures); err != nil {
-		return err
-	}
-	if err := store.WriteWhole(c.prefix+"_stats.csv", stats.Bytes()); err != nil {
-		return err
-	}
-	return store.WriteWhole(c.prefix+"_failures.csv", failures.Bytes())
+	return nil
 }
 
 func (c csvFiles) close() {

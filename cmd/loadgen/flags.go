@@ -82,6 +82,6 @@ type outputFlags struct {
 
 func (f *outputFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.summary, "summary", "", "`file` for the summary as JSON; - for standard output")
-	fs.StringVar(&f.csv, "csv", "", "write Locust's files `PREFIX`_stats.csv, _stats_history.csv and _failures.csv")
+	fs.StringVar(&f.csv, "csv", "", "write Locust's files `PREFIX`_stats.csv, _stats_history.csv, _failures.csv and _exceptions.csv")
 	fs.DurationVar(&f.slow, "slow", 0, "tell of requests that take longer than this, such as 5s")
 }

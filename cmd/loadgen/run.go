@@ -52,6 +52,9 @@ func (f *runFlags) run(cmd *cobra.Command, scenario string) error {
 	if shortfall := loadgen.Explain(spec.Scenario, &spec.Profile).Shortfall; shortfall != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", shortfall)
 	}
+	if err := f.trySummary(); err != nil {
+		return err
+	}
 	hard, cancel := secondInterrupt(cmd.Context())
 	defer cancel()
 	var suspect error
@@ -103,8 +106,9 @@ func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Sp
 	screen := newScreen(cmd.ErrOrStderr())
 	spec.OnProgress = screen.progress
 	spec.OnWarning = func(text string) { screen.say("warning: " + text) }
+	slow := newSlowLog(f.slow, screen.say)
 	if f.slow > 0 {
-		spec.OnResult = newSlowLog(f.slow, screen.say).observe
+		spec.OnResult = slow.observe
 	}
 	files, err := f.openCSV(n)
 	if err != nil {
@@ -113,6 +117,7 @@ func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Sp
 	defer files.close()
 	spec.CSV = files.csv
 	r, summary, err := testrun.Execute(cmd.Context(), hard, store.Open(f.results), spec)
+	slow.end()
 	screen.end()
 	if summary.Requests > 0 {
 		fmt.Fprintf(screen, "\nrun %s: %s\n", named(r.ID, spec.Segment), r.State)
@@ -149,6 +154,34 @@ func exit(ctx context.Context, r run.Run, summary loadgen.Summary, err error) er
 		return &cli.Exit{Code: cli.Inconclusive, Err: fmt.Errorf("run %s: the load can't be trusted: %s", r.ID, summary.Validity.Reasons[0])}
 	}
 	return nil
+}
+
+// trySummary finds out before the load that there is no place for the summary.
+func (f *runFlags) trySummary() error {
+	if f.summary == "" || f.summary == "-" {
+		return nil
+	}
+	dir := filepath.Dir(f.summary)
+	err := os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = writable(dir)
+	}
+	if info, statErr := os.Stat(f.summary); err == nil && statErr == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder", f.summary)
+	}
+	if err != nil {
+		return fmt.Errorf("--summary: %w", err)
+	}
+	return nil
+}
+
+// writable makes a file in a folder, and takes it away again.
+func writable(dir string) error {
+	file, err := os.CreateTemp(dir, ".summary-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
 // writeSummary writes the summary as JSON where it was asked for.

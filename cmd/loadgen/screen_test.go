@@ -55,11 +55,18 @@ func TestSlowLog(t *testing.T) {
 		l.observe(sample(at, 6*time.Second, 6*time.Second, 200))
 	}
 	l.observe(sample(at.Add(time.Second), 9*time.Second, 6*time.Second, 0))
+	for range 6 {
+		l.observe(sample(at.Add(2*time.Second), 6*time.Second, 6*time.Second, 200))
+	}
+	l.end()
 	want := []string{
 		"slow: 14:00:06.000  a took 6s, status 200, user 7", "slow: 14:00:06.000  a took 6s, status 200, user 7", "slow: 14:00:06.000  a took 6s, status 200, user 7",
 		"slow: 14:00:06.000  a took 6s, status 200, user 7", "slow: 14:00:06.000  a took 6s, status 200, user 7",
 		"slow: 3 more in that second",
 		"slow: 14:00:07.000  a took 9s, 3s of it waiting to be sent, user 7",
+		"slow: 14:00:08.000  a took 6s, status 200, user 7", "slow: 14:00:08.000  a took 6s, status 200, user 7", "slow: 14:00:08.000  a took 6s, status 200, user 7",
+		"slow: 14:00:08.000  a took 6s, status 200, user 7", "slow: 14:00:08.000  a took 6s, status 200, user 7",
+		"slow: 1 more in that second",
 	}
 	if diff := cmp.Diff(want, said); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -27,6 +27,21 @@ func newSlowLog(longer time.Duration, say func(string)) *slowLog {
 	return &slowLog{longer: longer, say: say}
 }
 
+// end tells what is left to tell of the last second.
+func (l *slowLog) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.close()
+}
+
+// close ends a second.
+func (l *slowLog) close() {
+	if l.untold > 0 {
+		l.say(fmt.Sprintf("slow: %d more in that second", l.untold))
+	}
+	l.told, l.untold = 0, 0
+}
+
 func (l *slowLog) observe(s loadgen.Sample) {
 	if s.ResponseTime <= l.longer {
 		return
@@ -35,10 +50,8 @@ func (l *slowLog) observe(s loadgen.Sample) {
 	defer l.mu.Unlock()
 	ended := s.Sent.Add(s.ServiceTime)
 	if second := ended.Unix(); second != l.second {
-		if l.untold > 0 {
-			l.say(fmt.Sprintf("slow: %d more in that second", l.untold))
-		}
-		l.second, l.told, l.untold = second, 0, 0
+		l.close()
+		l.second = second
 	}
 	if l.told++; l.told > slowPerSecond {
 		l.untold++

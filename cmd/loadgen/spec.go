@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/testrun"
 	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
 
@@ -42,12 +43,18 @@ func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
 	return spec, errors.Join(f.addLoad(&spec, cfg), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, or(f.sla, cfg.SLA)))
 }
 
+// shortestRun is the least to which a profile may be shortened: below, nothing may be sent at all.
+const shortestRun = 100 * time.Millisecond
+
 // addLoad checks what says how much is sent, and where to.
 func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !(f.scale > 0) {
 		refuse("--duration-scale: must be above 0, got %v", f.scale)
+	}
+	if long := spec.Profile.Duration(); f.scale > 0 && f.scale < 1 && long < shortestRun {
+		refuse("--duration-scale: %v makes profile %s last %s, want at least %s", f.scale, spec.Profile.Name, long, shortestRun)
 	}
 	if f.repeat < 1 {
 		refuse("--repeat: must be at least 1, got %d", f.repeat)
@@ -71,9 +78,13 @@ func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 		}
 		spec.AbortOn = append(spec.AbortOn, rule)
 	}
-	target, err := url.Parse(or(f.target, cfg.Target))
-	if err != nil || target.Host == "" || target.Scheme != "http" && target.Scheme != "https" {
-		refuse("--target: want a URL such as http://127.0.0.1:8080, got %q", or(f.target, cfg.Target))
+	text := or(f.target, cfg.Target)
+	target, err := url.Parse(text)
+	if err != nil || target.Host == "" {
+		target = &url.URL{Opaque: promql.Public(text)}
+	}
+	if err := loadgen.CheckTarget(target); err != nil {
+		refuse("--target: %w", err)
 		return errors.Join(errs...)
 	}
 	spec.Target = target
@@ -105,7 +116,7 @@ func (f *runFlags) addRemoteWrite(spec *testrun.Spec, cfg config.Config) error {
 	}
 	to, err := url.Parse(f.remoteWrite)
 	if err != nil || to.Host == "" {
-		return fmt.Errorf("--remote-write: want a URL such as http://127.0.0.1:9090/api/v1/write, got %q", f.remoteWrite)
+		return fmt.Errorf("--remote-write: want a URL such as http://127.0.0.1:9090/api/v1/write, got %q", promql.Public(f.remoteWrite))
 	}
 	spec.RemoteWrite = &testrun.RemoteWrite{URL: f.remoteWrite, HTTP: *cfg.Prometheus.HTTP()}
 	return nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/plumbline/plumbline/internal/testrun"
 	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql"
 )
 
 // transportFlags say how requests reach the target.
@@ -59,7 +60,7 @@ func (f *transportFlags) transport(target *url.URL) (testrun.Transport, error) {
 	if f.proxy != "" {
 		proxy, err := url.Parse(f.proxy)
 		if err != nil || proxy.Scheme != "http" || proxy.Host == "" {
-			refuse("--proxy: want a URL such as http://127.0.0.1:3128, got %q", f.proxy)
+			refuse("--proxy: want a URL such as http://127.0.0.1:3128, got %q", promql.Public(f.proxy))
 		}
 		t.Proxy = proxy
 	}
@@ -70,7 +71,7 @@ func (f *transportFlags) transport(target *url.URL) (testrun.Transport, error) {
 		if err != nil {
 			refuse("TLS: %w", err)
 		}
-		t.TLS = cfg
+		t.TLS, t.ScrapeTLS = cfg, f.tls
 	}
 	return t, errors.Join(errs...)
 }

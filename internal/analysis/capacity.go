@@ -277,7 +277,7 @@ func (x *analyzed) level(l *loadSeries, s stretch, measures map[string]func(from
 	if s.open {
 		level.ArrivalRate = s.load
 	} else {
-		level.Users, level.ThinkSeconds = s.load, x.run.Load.ThinkSeconds/max(x.run.Load.Iteration, 1)
+		level.Users = s.load
 	}
 	throughputs, latencies := l.samples(s.from, s.to)
 	if s.moving {
@@ -290,6 +290,9 @@ func (x *analyzed) level(l *loadSeries, s stretch, measures map[string]func(from
 	level.Steady = level.Reason == ""
 	response, service := over(l.response, s.from, s.to), over(l.service, s.from, s.to)
 	level.Throughput, level.LatencySeconds = l.perSecond(l.good, s.from, s.to), response.Mean()
+	if !s.open {
+		level.ThinkSeconds = x.run.Load.ThinkPerRequest(level.LatencySeconds)
+	}
 	if service.Count() > 0 {
 		level.ServiceSeconds = service.Mean()
 	}

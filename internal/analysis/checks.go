@@ -179,7 +179,7 @@ func (e *evidence) little(context.Context) (outcome, error) {
 	}
 	w := slo.Scored(e.run)
 	all := e.requests[len(e.requests)-1]
-	perRequest := float64(all.ResponseTime.Mean) + e.run.Load.ThinkSeconds/max(e.run.Load.Iteration, 1)
+	perRequest := float64(all.ResponseTime.Mean) + e.run.Load.ThinkPerRequest(float64(all.ResponseTime.Mean))
 	users := e.userSeconds(w) / w.Duration().Seconds()
 	could := users / perRequest
 	measured := e.clientRate(w)

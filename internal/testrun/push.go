@@ -31,7 +31,7 @@ type RemoteWrite struct {
 // interval. Counters are cumulative, so that a push that fails loses detail
 // and no counts.
 type pusher struct {
-	url      string
+	url      string // as it may be told
 	api      *remote.API
 	gatherer prometheus.Gatherer
 	labels   []prompb.Label // of every series

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/prometheus/common/config"
+
 	"github.com/plumbline/plumbline/pkg/loadgen"
 )
 
@@ -15,6 +17,7 @@ import (
 type Transport struct {
 	HTTP                    loadgen.HTTPVersion // "" for what the server offers
 	TLS                     *tls.Config
+	ScrapeTLS               config.TLSConfig // the same, for the target's /metrics
 	Proxy                   *url.URL
 	ConnectTimeout, Timeout time.Duration
 }

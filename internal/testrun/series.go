@@ -46,7 +46,7 @@ func (t *testRun) instance() string {
 func (t *testRun) startRecording(ctx context.Context) (err error) {
 	t.recorder, err = embedded.Record(t.store.Recording(t.run.ID), embedded.RecorderConfig{
 		Targets: []embedded.Target{{Job: "loadgen", URL: t.page.url, Instance: t.spec.Instance},
-			{Job: t.targetJob(), URL: t.spec.Target.JoinPath("metrics").String(), Optional: true}},
+			{Job: t.targetJob(), URL: t.spec.Target.JoinPath("metrics").String(), Optional: true, TLS: t.spec.Transport.ScrapeTLS}},
 		ScrapeConfigs: t.spec.Scrapes,
 		Interval:      t.run.Source.Scrape(),
 	})

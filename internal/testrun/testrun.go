@@ -189,9 +189,10 @@ func (t *testRun) prepare(ctx context.Context) error {
 func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
 	onResult := []func(loadgen.Sample){t.spec.OnResult}
 	var k6 *loadgen.K6Metrics
+	var onIteration func(time.Duration)
 	if t.spec.K6Metrics {
 		k6 = loadgen.NewK6Metrics(t.spec.Scenario, t.run.ID)
-		onResult = append(onResult, k6.Observe)
+		onResult, onIteration = append(onResult, k6.Observe), k6.ObserveIteration
 		if err := registry.Register(k6); err != nil {
 			return err
 		}
@@ -204,7 +205,7 @@ func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
 		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
 		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn,
 		TLS: way.TLS, HTTP: way.HTTP, Proxy: way.Proxy, ConnectTimeout: way.ConnectTimeout, Timeout: way.Timeout,
-		Registry: registry, OnStart: t.started, OnResult: toAll(onResult), OnWarning: t.warn,
+		Registry: registry, OnStart: t.started, OnResult: toAll(onResult), OnIteration: onIteration, OnWarning: t.warn,
 	})
 	if k6 != nil && err == nil {
 		k6.Follow(t.generator)

@@ -29,6 +29,7 @@ const (
 	BadHeader  Outcome = "header"
 	TimedOut   Outcome = "timeout"
 	NotReached Outcome = "connect"
+	Unset      Outcome = "unset" // not sent: a variable of its path or body has no value
 )
 
 // An expectation is what an answer must be like to be a success.
@@ -308,33 +309,36 @@ func (e *expectation) judge(a *answer, took time.Duration) Outcome {
 	return Success
 }
 
-// why says what it was about an answer that judge objected to.
-func (e *expectation) why(a *answer, outcome Outcome) string {
+// why says what it was about an answer that judge objected to, and what there was instead.
+func (e *expectation) why(a *answer, outcome Outcome) (cause, instead string) {
 	switch outcome {
 	case BadStatus:
-		return fmt.Sprintf("status %d", a.status)
+		return fmt.Sprintf("status %d", a.status), ""
 	case Slow:
-		return fmt.Sprintf("slow: the answer took longer than %s", e.within)
+		return fmt.Sprintf("slow: the answer took longer than %s", e.within), ""
 	case BadBody:
 		if e.contains != nil && !bytes.Contains(a.body, e.contains) {
-			return fmt.Sprintf("body: does not contain %q", e.contains)
+			return fmt.Sprintf("body: does not contain %q", e.contains), ""
 		}
 		for _, c := range e.body {
 			got := bodyField(a.body, c.name)
 			if f := c.want.failing(got); f != nil {
-				return "body: " + f.complaint(c.name, got)
+				return "body: " + f.complaint(c.name, got), got.excerpt()
 			}
 		}
 	case BadHeader:
 		for _, c := range e.header {
 			got := headerField(a, c.name)
 			if f := c.want.failing(got); f != nil {
-				return "header: " + f.complaint(c.name, got)
+				return "header: " + f.complaint(c.name, got), got.excerpt()
 			}
 		}
 	}
-	return fmt.Sprintf("%s: what is to be extracted is not in the answer (status %d)", outcome, a.status)
+	return fmt.Sprintf("%s: what is to be extracted is not in the answer (status %d)", outcome, a.status), ""
 }
+
+// excerpt is the beginning of what was found.
+func (f found) excerpt() string { return fmt.Sprintf("%.60s", f.text) }
 
 // complaint says no more than the comparison: a value would make every failure a kind of its own.
 func (c *comparison) complaint(name string, got found) string {
@@ -343,11 +347,13 @@ func (c *comparison) complaint(name string, got found) string {
 		return name + " is there"
 	case !got.exists:
 		return name + " is missing"
-	case c.op == "eq":
-		return fmt.Sprintf("%s is not %s", name, c.want)
 	}
-	return fmt.Sprintf("%s is not %s %s", name, c.op, c.want)
+	return fmt.Sprintf("%s %s %s", name, complaints[c.op], c.want)
 }
+
+// complaints are how it is said that a comparison doesn't hold.
+var complaints = map[string]string{"eq": "is not", "ne": "is", "lt": "is not below", "lte": "is not at most", "gt": "is not above", "gte": "is not at least",
+	"contains": "does not contain", "matches": "does not match"}
 
 // wanted is the status that a success shows, as far as it is known beforehand.
 func (e *expectation) wanted() int {

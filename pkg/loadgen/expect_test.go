@@ -43,19 +43,19 @@ func TestExpectations(t *testing.T) {
 		{expect: "{body: {none: null}}", status: 200, want: Success},
 		{expect: "{body: {n: 3.0}}", status: 200, want: Success},
 		{expect: "{body: {price: 2.5}}", status: 200, want: Success},
-		{expect: "{body: {n: {lt: 3}}}", status: 200, want: BadBody, why: "body: n is not lt 3"},
+		{expect: "{body: {n: {lt: 3}}}", status: 200, want: BadBody, why: "body: n is not below 3"},
 		{expect: "{body: {n: {lte: 3, gte: 3, gt: 2.9, ne: 4}}}", status: 200, want: Success},
-		{expect: "{body: {n: {gt: 3}}}", status: 200, want: BadBody, why: "body: n is not gt 3"},
-		{expect: "{body: {status: {gt: 0}}}", status: 200, want: BadBody, why: "body: status is not gt 0"},
+		{expect: "{body: {n: {gt: 3}}}", status: 200, want: BadBody, why: "body: n is not above 3"},
+		{expect: "{body: {status: {gt: 0}}}", status: 200, want: BadBody, why: "body: status is not above 0"},
 		{expect: "{body: {ok: true}}", status: 200, want: Success},
 		{expect: `{body: {deep.er: 'x"y', list.1: 2, 'list.#': 2}}`, status: 200, want: Success},
 		{expect: "{body: {status: {contains: ucc, matches: '^s.*s$'}}}", status: 200, want: Success},
-		{expect: "{body: {status: {matches: '^f'}}}", status: 200, want: BadBody, why: "body: status is not matches ^f"},
+		{expect: "{body: {status: {matches: '^f'}}}", status: 200, want: BadBody, why: "body: status does not match ^f"},
 		{expect: "{header: {content-type: application/json}}", status: 200, want: Success},
 		{expect: "{header: {Content-Type: {contains: json}}}", status: 200, want: Success},
-		{expect: "{header: {Content-Type: {matches: xml}}}", status: 200, want: BadHeader, why: "header: Content-Type is not matches xml"},
+		{expect: "{header: {Content-Type: {matches: xml}}}", status: 200, want: BadHeader, why: "header: Content-Type does not match xml"},
 		{expect: "{header: {X-Left: {gte: 5}}}", status: 200, want: Success},
-		{expect: "{header: {X-Left: {lt: 5}}}", status: 200, want: BadHeader, why: "header: X-Left is not lt 5"},
+		{expect: "{header: {X-Left: {lt: 5}}}", status: 200, want: BadHeader, why: "header: X-Left is not below 5"},
 		{expect: "{header: {X-Gone: {exists: true}}}", status: 200, want: BadHeader, why: "header: X-Gone is missing"},
 	} {
 		var f expectFile
@@ -71,8 +71,12 @@ func TestExpectations(t *testing.T) {
 			t.Errorf("%s, status %d after %s: got %s %v, want %s", c.expect, c.status, c.took, got, ps, c.want)
 		}
 		if got != Success {
-			if why := e.why(a, got); why != c.why {
+			why, instead := e.why(a, got)
+			if why != c.why {
 				t.Errorf("%s: got %q, want %q", c.expect, why, c.why)
+			}
+			if wants := strings.Contains(why, " is ") && !strings.Contains(why, "missing") || strings.Contains(why, "does not match"); wants != (instead != "") || instead != "" && !strings.Contains(body+"application/json 5", instead) {
+				t.Errorf("%s: got %q instead, want what there was", c.expect, instead)
 			}
 		}
 	}
@@ -100,6 +104,12 @@ func TestExtractions(t *testing.T) {
 		{"{v: token}", value{text: "abc"}, Success},
 		{"{v: items.1.id}", value{"7", true}, Success},
 		{"{v: {path: items.1.id}}", value{"7", true}, Success},
+		{"{v: flags.on}", value{"true", true}, Success},
+		{"{v: flags.none}", value{"null", true}, Success},
+		{"{v: flags.list}", value{"[1, \"a\"]", true}, Success},
+		{"{v: flags.price}", value{"2.50", true}, Success},
+		{"{v: flags}", value{`{"on": true, "none": null, "list": [1, "a"], "price": 2.50, "text": "true"}`, true}, Success},
+		{"{v: flags.text}", value{text: "true"}, Success},
 		{"{v: {header: location}}", value{text: "/jobs/9"}, Success},
 		{"{v: {cookie: sid}}", value{text: "s3cret"}, Success},
 		{"{v: {regex: 'csrf=(\\w+)'}}", value{text: "x1"}, Success},
@@ -113,7 +123,8 @@ func TestExtractions(t *testing.T) {
 	} {
 		s := mustParse(t, scenarioText("        request: GET /\n        extract: "+c.extract))
 		u := &user{answer: *answered(t, 200, "Location: /jobs/9\r\nSet-Cookie: a=b\r\nSet-Cookie: sid=s3cret; Path=/; HttpOnly\r\n",
-			`{"token": "abc", "items": [{"id": 5}, {"id": 7}], "html": "csrf=x1"}`), scope: newScope(&s, 1, 0)}
+			`{"token": "abc", "items": [{"id": 5}, {"id": 7}], "html": "csrf=x1",
+			"flags": {"on": true, "none": null, "list": [1, "a"], "price": 2.50, "text": "true"}}`), scope: newScope(&s, 1, 0)}
 		outcome := u.extract(&request{Step: s.Users[0].Tasks[0].Steps[0]})
 		if got := u.scope.vars[0]; outcome != c.outcome || got.value != c.want || got.set != (outcome == Success) {
 			t.Errorf("%s: got %s %+v, want %s %+v", c.extract, outcome, got, c.outcome, c.want)

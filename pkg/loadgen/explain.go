@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -32,7 +33,8 @@ type Explanation struct {
 	Warnings          []string // the shortfall among them
 }
 
-// A Share is the part that a task has in all iterations.
+// A Share is the part that a task has in all iterations. Those of a closed model
+// are taken where no profile says which it is.
 type Share struct {
 	User  string  `json:"user"`
 	Task  string  `json:"task"`
@@ -42,7 +44,7 @@ type Share struct {
 
 // Explain works out what load to expect.
 func Explain(s Scenario, p *Profile) Explanation {
-	e := Explanation{Scenario: s.Name, Tasks: shares(s), RequestsPerSecond: math.NaN()}
+	e := Explanation{Scenario: s.Name, Tasks: shares(s, p != nil && p.Open), RequestsPerSecond: math.NaN()}
 	if p == nil {
 		return e
 	}
@@ -57,8 +59,8 @@ func Explain(s Scenario, p *Profile) Explanation {
 
 func (e *Explanation) explainOpen(s Scenario, p Profile) {
 	e.ArrivalRate = p.MaxRate()
-	e.RequestsPerSecond = e.ArrivalRate * s.StepsPerIteration()
-	if s.MeanThink() > 0 {
+	e.RequestsPerSecond = e.ArrivalRate * s.StepsPerIteration(true)
+	if slices.ContainsFunc(s.Users, User.thinks) {
 		e.warnf("think time is ignored: arrivals set the pace")
 	}
 	if longest := float64(p.pool()) / e.ArrivalRate; longest < 1 {
@@ -67,13 +69,16 @@ func (e *Explanation) explainOpen(s Scenario, p Profile) {
 	}
 	if e.RequestsPerSecond < e.Expected.Min {
 		e.fallShort("an arrival rate of at most %s/s with %s requests each gives at most %s req/s; expected %s",
-			number(e.ArrivalRate), number(s.StepsPerIteration()), number(e.RequestsPerSecond), e.Expected)
+			number(e.ArrivalRate), number(s.StepsPerIteration(true)), number(e.RequestsPerSecond), e.Expected)
 	}
 }
 
 func (e *Explanation) explainClosed(s Scenario, p Profile) {
 	e.Users = p.MaxUsers()
 	e.RequestsPerSecond = float64(e.Users) * s.perUser()
+	if s.pausesInPart() {
+		e.warnf("some users think and others don't: how fast the answers come decides who sends how much; the shares are those of the users")
+	}
 	if math.IsInf(e.RequestsPerSecond, 1) || e.RequestsPerSecond >= e.Expected.Min {
 		return
 	}
@@ -85,12 +90,11 @@ func (e *Explanation) explainClosed(s Scenario, p Profile) {
 
 // perUser is the highest rate of requests, per second, that a user comes to on average.
 func (s Scenario) perUser() float64 {
-	rate, weights := 0.0, 0.0
-	for _, u := range s.Users {
-		rate += u.Weight * u.steps() / u.Think.Mean().Seconds()
-		weights += u.Weight
+	rate := 0.0
+	for i, share := range s.weights() {
+		rate += share * s.Users[i].steps() / s.Users[i].Think.Mean().Seconds()
 	}
-	return rate / weights
+	return rate
 }
 
 // thinkRange says how long users think.
@@ -120,18 +124,14 @@ func (e *Explanation) fallShort(format string, args ...any) {
 // Duration is the length of the profile.
 func (e Explanation) Duration() time.Duration { return Profile{Stages: e.Stages}.Duration() }
 
-func shares(s Scenario) (all []Share) {
-	total := 0.0
-	for _, u := range s.Users {
-		total += u.Weight
-	}
-	for _, u := range s.Users {
-		sum := 0.0
+func shares(s Scenario, open bool) (all []Share) {
+	for i, part := range s.iterations(open) {
+		u, sum := s.Users[i], 0.0
 		for _, t := range u.Tasks {
 			sum += t.Weight
 		}
 		for _, t := range u.Tasks {
-			all = append(all, Share{u.Name, t.Name, u.Weight / total * t.Weight / sum, len(t.Steps)})
+			all = append(all, Share{u.Name, t.Name, part * t.Weight / sum, len(t.Steps)})
 		}
 	}
 	return all

@@ -32,6 +32,8 @@ func TestExplain(t *testing.T) {
 		{"users ÷ think time", []User{thinking(second, 1, 1)}, closed(100, LoadRange{}), 100, nil},
 		{"× requests per iteration", []User{thinking(second, 1, 3)}, closed(100, LoadRange{}), 300, nil},
 		{"each kind by its own think time", []User{thinking(second, 1, 1), thinking(Think{Exponential: 4 * time.Second}, 3, 2)}, closed(100, LoadRange{}), 25 + 75*2/4.0, nil},
+		{"some think and some don't", []User{thinking(second, 1, 1), thinking(Think{}, 1, 1)}, closed(100, LoadRange{}), math.Inf(1),
+			[]string{"some users think and others don't: how fast the answers come decides who sends how much; the shares are those of the users"}},
 		{"no think time: no bound", []User{thinking(Think{}, 1, 1)}, closed(100, LoadRange{50, 60}), math.Inf(1), nil},
 		{"what is expected can be reached", []User{thinking(second, 1, 1)}, closed(100, LoadRange{100, 200}), 100, nil},
 		{"what is expected can't", []User{thinking(second, 1, 1)}, closed(100, LoadRange{250, 250}), 100,
@@ -57,6 +59,38 @@ func TestExplain(t *testing.T) {
 		if err != nil || json.Unmarshal(text, &form) != nil || (form.Rate == nil) != math.IsInf(c.rate, 1) || form.Rate != nil && *form.Rate != c.rate {
 			t.Errorf("%s: got %s, %v, want a rate of %v, or null without bound", c.name, text, err, c.rate)
 		}
+	}
+}
+
+// Who thinks less does more of the iterations of a closed model; those of an open one follow the weights.
+func TestSharesOfSeveralKinds(t *testing.T) {
+	s := Scenario{Users: []User{thinking(Think{Min: time.Second, Max: time.Second}, 3, 1), thinking(Think{Exponential: 10 * time.Second}, 1, 2)}}
+	for _, c := range []struct {
+		name    string
+		profile Profile
+		want    []float64
+		steps   float64
+	}{
+		{"closed", Profile{Stages: []Stage{{40, 40, time.Minute, true}}}, []float64{3 / 3.1, 0.1 / 3.1}, 3.2 / 3.1},
+		{"open", Profile{Open: true, Stages: []Stage{{40, 40, time.Minute, true}}}, []float64{0.75, 0.25}, 1.25},
+	} {
+		e := Explain(s, &c.profile)
+		for i, want := range c.want {
+			if got := e.Tasks[i].Share; math.Abs(got-want) > 1e-12 {
+				t.Errorf("%s, kind %d: got a share of %v, want %v", c.name, i, got, want)
+			}
+		}
+		if got := LoadOf(s, c.profile).Iteration; math.Abs(got-c.steps) > 1e-12 {
+			t.Errorf("%s: got %v requests per iteration, want %v", c.name, got, c.steps)
+		}
+	}
+	l := LoadOf(s, Profile{Stages: []Stage{{40, 40, time.Minute, true}}})
+	if want := 4 / 3.1; math.Abs(l.ThinkSeconds-want) > 1e-9 {
+		t.Errorf("mean think time: got %v s, want %v", l.ThinkSeconds, want)
+	}
+	// 30 users who take 1 + 0.5 s for a request, and 10 who take 10 + 2·0.5 s for two.
+	if got, want := 40/(0.5+l.ThinkPerRequest(0.5)), 30/1.5+10*2/11.0; math.Abs(got-want) > 1e-9 {
+		t.Errorf("40 users whose answers take 0.5 s: got %v req/s, want %v", got, want)
 	}
 }
 

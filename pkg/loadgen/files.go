@@ -7,15 +7,11 @@ import "fmt"
 const otherFiles = 128
 
 // checkFiles says before the start that there can't be as many connections as users.
-func checkFiles(opts Options) error {
+func checkFiles(opts Options, raise func(need uint64) (limit uint64, err error)) error {
 	if opts.Dial != nil {
 		return nil // whatever that opens
 	}
-	users := opts.Profile.MaxUsers()
-	if opts.Profile.Open {
-		users = opts.Profile.pool()
-	}
-	return fileProblem(users, raiseFileLimit)
+	return fileProblem(opts.Segment.Share(opts.Profile.mostUsers()), raise)
 }
 
 func fileProblem(users int, raise func(need uint64) (limit uint64, err error)) error {

@@ -132,6 +132,42 @@ func TestFullQueueDropsAndCounts(t *testing.T) {
 	}
 }
 
+// What can't be sent, for want of a variable, is a failure without a time, and the load is not what it should be.
+func TestUnsentRequestsCount(t *testing.T) {
+	s := mustParse(t, scenarioOf("{name: get, weight: 1, request: GET /id, extract: {id: id}}, {name: use, weight: 9, request: 'GET /${id}'}"))
+	p := Profile{Open: true, MaxInFlight: 50, Stages: []Stage{{100, 100, 2 * time.Second, true}}}
+	registry := prometheus.NewRegistry()
+	var served, told, withheld atomic.Int64
+	sum, err := runInBubble(t, s, p, func(w http.ResponseWriter, _ *http.Request) {
+		served.Add(1)
+		time.Sleep(20 * time.Millisecond)
+		fmt.Fprint(w, `{"id": 7}`)
+	}, func(o *Options, _ *pipes) {
+		o.Registry = registry
+		o.OnResult = func(s Sample) {
+			told.Add(1)
+			if s.Outcome == Unset {
+				withheld.Add(1)
+			}
+		}
+	})
+	unsent := 200 - served.Load()
+	if err != nil || unsent < 20 || sum.Requests != 200 || sum.Failures != unsent || sum.ByRequest[1].Reasons[Unset] != unsent || told.Load() != 200 || withheld.Load() != unsent {
+		t.Errorf("got %d requests, %d failures, %v, %d of %d told of (%v), want 200, the %d that were not sent among them", sum.Requests, sum.Failures, sum.ByRequest[1].Reasons, withheld.Load(), told.Load(), err, unsent)
+	}
+	if p50 := sum.ServiceTime.P50; p50 < 0.019 || p50 > 0.021 {
+		t.Errorf("p50: got %v s, want 0.02, that of the requests that were sent", p50)
+	}
+	if v := sum.Validity; v.Valid || !strings.Contains(v.Reasons[0], fmt.Sprint(unsent, " requests were not sent")) {
+		t.Errorf("validity: got %+v, want that %d requests were not sent", v, unsent)
+	}
+	for _, m := range gather(t, registry)["loadgen_requests_total"].GetMetric() {
+		if label(m, "outcome") == string(Unset) && m.GetCounter().GetValue() != float64(unsent) {
+			t.Errorf("loadgen_requests_total of unset: got %v, want %d", m.GetCounter().GetValue(), unsent)
+		}
+	}
+}
+
 // Only the windows in which the generator did not keep up are suspect.
 func TestSuspectWindows(t *testing.T) {
 	s := mustParse(t, scenarioOf("{name: t, request: GET /}"))
@@ -164,6 +200,44 @@ func TestSuspectWindows(t *testing.T) {
 	}
 }
 
+// One late start is no percentile of a few.
+func TestLateStarts(t *testing.T) {
+	for _, c := range []struct {
+		iterations, late int
+		valid            bool
+	}{{80, 1, true}, {80, 2, true}, {80, 4, false}, {1000, 5, true}, {1000, 15, false}, {2, 2, true}} {
+		var all tally
+		for i := range c.iterations {
+			lag := time.Duration(0)
+			if i < c.late {
+				lag = 13 * time.Millisecond
+			}
+			all.lag.add(lag)
+		}
+		all.iterations, all.due = uint64(c.iterations), uint64(c.iterations)
+		if why := all.figures(0, 0).reasons(); (len(why) == 0) != c.valid {
+			t.Errorf("%d of %d late: got %q, want valid: %v", c.late, c.iterations, why, c.valid)
+		}
+	}
+}
+
+func TestProgressInTheFirstSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, err := New(Options{Scenario: mustParse(t, scenarioOf("{name: t, request: GET /}")), Target: testTarget, RunID: "r"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.begin()
+		time.Sleep(400 * time.Millisecond)
+		for range 40 {
+			g.rec.record(g.rec.shards[0], &g.kinds[0].tasks[0].steps[0].channel, &result{status: 200, outcome: Success})
+		}
+		if got := g.Progress().RequestsPerSecond; got != 100 {
+			t.Errorf("40 requests in 0.4 s: got %v req/s, want 100", got)
+		}
+	})
+}
+
 func TestHopelessRunsEnd(t *testing.T) {
 	login := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, think: 1s, start: [{name: login, request: POST /login}], tasks: [{name: t, request: GET /}]}")
 	p := Profile{Stages: []Stage{{0, 10, time.Second, false}, {10, 10, time.Hour, true}}}
@@ -171,17 +245,17 @@ func TestHopelessRunsEnd(t *testing.T) {
 	var warnings atomic.Int64
 	_, err := runInBubble(t, login, p, refuse, func(o *Options, _ *pipes) { o.OnWarning = func(string) { warnings.Add(1) } })
 	var nothing *ErrNothingSent
-	if !errors.As(err, &nothing) || nothing.Cause != "login: status 401" || warnings.Load() != 1 {
+	if !errors.As(err, &nothing) || err.Error() != "nothing could be sent: login: status 401" || warnings.Load() != 1 {
 		t.Errorf("refused login: got %v and %d warnings, want login: status 401, once", err, warnings.Load())
 	}
 	_, err = runInBubble(t, login, p, refuse, func(_ *Options, l *pipes) { _ = l.Close() })
-	if !errors.As(err, &nothing) {
+	if !errors.As(err, &nothing) || nothing.Sent {
 		t.Errorf("unreachable target: got %v, want ErrNothingSent", err)
 	}
 	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	short := Profile{Stages: []Stage{{10, 10, time.Second, true}}}
 	sum, err := runInBubble(t, login, short, silent, func(o *Options, _ *pipes) { o.Grace = 2 * time.Second })
-	if !errors.As(err, &nothing) || nothing.Cause != "10 requests had no answer 2s after the end, and were cut off" || sum.CutOff != 10 {
+	if !errors.As(err, &nothing) || err.Error() != "nothing was answered: 10 requests had no answer 2s after the end, and were cut off" || sum.CutOff != 10 {
 		t.Errorf("a target that never answers: got %v, %d cut off, want 10 and ErrNothingSent", err, sum.CutOff)
 	}
 	var gone *ErrTargetGone

@@ -1,6 +1,8 @@
 package loadgen
 
 import (
+	"errors"
+	"io"
 	"net"
 	"syscall"
 	"time"
@@ -8,8 +10,11 @@ import (
 
 // http1 speaks HTTP/1.1 over a connection.
 type http1 struct {
-	nc  net.Conn
-	raw syscall.RawConn // nil for TLS, and for what is no socket
+	nc     net.Conn
+	socket syscall.RawConn // under TLS as well; nil for what is no socket
+	raw    syscall.RawConn // the socket that is read and written here, past the runtime; nil for TLS
+	look   func(fd uintptr)
+	ended  bool // what look saw
 
 	// Of the request that is being sent: here, since a closure for each would have to be allocated.
 	turn    func(fd uintptr) (done bool)
@@ -21,9 +26,12 @@ type http1 struct {
 
 func newHTTP1(nc net.Conn) *http1 {
 	h := &http1{nc: nc}
-	if tcp, ok := nc.(*net.TCPConn); ok && rawSockets {
-		h.raw, _ = tcp.SyscallConn() // it only fails for a nil connection
-		h.turn = h.writeAndRead
+	if tcp, ok := socketOf(nc).(*net.TCPConn); ok && rawSockets {
+		h.socket, _ = tcp.SyscallConn() // it only fails for a nil connection
+		h.look = func(fd uintptr) { h.ended = peerEnded(fd) }
+	}
+	if socketOf(nc) == nc && h.socket != nil {
+		h.raw, h.turn = h.socket, h.writeAndRead
 	}
 	return h
 }
@@ -32,17 +40,44 @@ func (h *http1) close() {
 	_ = h.nc.Close() // whatever it says, the connection is of no more use
 }
 
-// briefly is how long a connection may idle to be taken for alive.
+// briefly is how long a connection may idle to be taken for alive: no server
+// closes one so soon for being idle.
 const briefly = 5 * time.Millisecond
 
 func (h *http1) exchange(m *message, a *answer, idle time.Duration) error {
-	a.sent = len(m.wire)
-	if h.raw != nil && idle < briefly {
-		h.pending = m.wire
-	} else if _, err := h.nc.Write(m.wire); err != nil {
-		return err
+	if idle >= briefly && h.closedWhileIdle() {
+		return errUnsent
 	}
-	return a.read(h, m.isHead())
+	a.sent = len(m.wire)
+	if h.raw != nil {
+		h.pending = m.wire
+	} else if n, err := h.nc.Write(m.wire); err != nil {
+		return writeError(n, err)
+	}
+	err := a.read(h, m.isHead())
+	if errors.Is(err, io.EOF) {
+		return errDropped
+	}
+	return err
+}
+
+// closedWhileIdle asks the kernel whether the server has closed the connection,
+// which after a pause takes the place of a read in vain.
+func (h *http1) closedWhileIdle() bool {
+	if h.socket == nil {
+		return false
+	}
+	h.ended = false
+	err := h.socket.Control(h.look)
+	return err != nil || h.ended
+}
+
+// writeError is the error of a write that took n bytes.
+func writeError(n int, err error) error {
+	if n == 0 && closedByPeer(err) {
+		return errUnsent
+	}
+	return err
 }
 
 // readInto is for [source]. The first read of an answer sends the request as well.

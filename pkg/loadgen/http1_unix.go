@@ -48,7 +48,10 @@ func (h *http1) write(fd int) {
 		h.pending = nil
 		return
 	}
-	rest := h.pending[max(n, 0):]
+	taken := max(n, 0)
+	rest := h.pending[taken:]
 	h.pending = nil
-	_, h.err = h.nc.Write(rest) // which names the error as well, should there be one
+	if n, err = h.nc.Write(rest); err != nil { // which names the error as well
+		h.err = writeError(taken+n, err)
+	}
 }

@@ -61,7 +61,7 @@ func (h *http2) exchange(m *message, a *answer, _ time.Duration) error {
 		a.received, a.sent = int(h.wire.read.Load()-read), int(h.wire.written.Load()-written)
 	}()
 	if h.conn.Available() == 0 {
-		return io.EOF // the server has said goodbye
+		return errUnsent // the server has said goodbye
 	}
 	resp, err := h.conn.RoundTrip(h.request(m))
 	if err != nil {

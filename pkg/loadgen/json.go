@@ -69,7 +69,7 @@ func comma(i int) string {
 }
 
 func compileScalar(n *yaml.Node, known names) (template, error) {
-	if n.Tag != "!!str" {
+	if n.Tag != "!!str" && n.Tag != "!!timestamp" { // JSON has no dates: they are text as they are written
 		var v any
 		if err := n.Decode(&v); err != nil {
 			return nil, err

@@ -34,7 +34,7 @@ users:
 		if r.URL.Path == "/missing" {
 			w.WriteHeader(http.StatusNotFound)
 		}
-	}, func(o *Options) { o.OnResult = k6.Observe }, func(g *Generator) {
+	}, func(o *Options) { o.OnResult, o.OnIteration = k6.Observe, k6.ObserveIteration }, func(g *Generator) {
 		k6.Follow(g)
 		users = max(users, k6Values(t, registry)["k6_vus{scenario=shop,testid=PERF-1}"])
 	})
@@ -57,7 +57,15 @@ users:
 		"k6_checks_rate{check=expect,name=ok,scenario=shop,testid=PERF-1}":      1,
 		"k6_checks_rate{check=expect,name=missing,scenario=shop,testid=PERF-1}": 1,
 		"k6_checks_rate{check=expect,name=wrong,scenario=shop,testid=PERF-1}":   0,
-		"k6_iterations_total" + run: float64(sum.Iterations), "k6_dropped_iterations_total" + run: 0, "k6_vus" + run: 0, "k6_vus_max" + run: 10,
+		"k6_iteration_duration_seconds" + run:                                   float64(sum.Iterations),
+		"k6_iterations_total" + run:                                             float64(sum.Iterations), "k6_dropped_iterations_total" + run: 0, "k6_vus" + run: 0, "k6_vus_max" + run: 10,
+	}
+	const p99 = "k6_http_req_duration_p99"
+	for _, name := range []string{p99 + ok, p99 + missing, p99 + wrong, "k6_iteration_duration_p99" + run} {
+		if v := got[name]; math.Abs(v-0.02) > 0.02*QuantileError {
+			t.Errorf("%s: got %v s, want 0.02", name, v)
+		}
+		delete(got, name)
 	}
 	for name := range got {
 		if strings.HasPrefix(name, "k6_data_") {

@@ -34,12 +34,8 @@ type request struct {
 }
 
 func (g *Generator) newKinds(s Scenario) (kinds []kind) {
-	weights := 0.0
-	for _, u := range s.Users {
-		weights += u.Weight
-	}
-	for _, u := range s.Users {
-		kinds = append(kinds, g.newKind(u, u.Weight/weights))
+	for i, share := range s.weights() {
+		kinds = append(kinds, g.newKind(s.Users[i], share))
 	}
 	return kinds
 }

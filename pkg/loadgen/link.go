@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,7 +17,8 @@ import (
 // A protocol sends a request over an open connection and reads the answer: HTTP/1.1 or HTTP/2.
 type protocol interface {
 	// exchange counts the answer's bytes even if it fails. idle is how long the
-	// connection has had nothing to do.
+	// connection has had nothing to do. The error is errUnsent when the server
+	// had closed the connection before anything was sent.
 	exchange(m *message, a *answer, idle time.Duration) error
 	close()
 }
@@ -42,16 +44,23 @@ type link struct {
 
 const expired = -1
 
+var (
+	errUnsent  error = connectError{errors.New("the connection was closed before the request was sent")}
+	errDropped       = fmt.Errorf("the connection was closed before any answer: %w", io.EOF)
+)
+
 // do sends a whole request and reads its answer. A kept connection that the
-// server closed before answering anything is opened again, once. start, since
-// the fleet's epoch, is when the timeout began.
+// server closed while it was idle is opened again; what has been sent is never
+// sent again, whatever its method: the server may have done it, and that no
+// answer came is what is measured. start, since the fleet's epoch, is when the
+// timeout began.
 func (l *link) do(ctx context.Context, m *message, a *answer, start, timeout time.Duration) error {
 	a.reset()
 	deadline := int64(start + timeout)
 	l.overdue.Store(deadline)
 	reused := l.protocol != nil
 	err := l.try(ctx, m, a, start)
-	if err != nil && reused && a.received == 0 && closedByPeer(err) && l.overdue.Load() != expired {
+	if reused && errors.Is(err, errUnsent) && l.overdue.Load() != expired {
 		err = l.try(ctx, m, a, start)
 	}
 	if !l.overdue.CompareAndSwap(deadline, 0) {

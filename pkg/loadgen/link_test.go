@@ -174,7 +174,94 @@ func TestUntrustedCertificate(t *testing.T) {
 	}
 }
 
-// A kept connection that the server has closed is opened again, unseen; an answer cut short is a failure.
+// pausing makes a user wait after each request, longer than a connection may idle to be taken for alive.
+func pausing(o *Options) {
+	result := o.OnResult
+	o.OnResult = func(s Sample) {
+		result(s)
+		time.Sleep(4 * briefly)
+	}
+}
+
+// What the server drops is a failure, and is not sent again: it may have been done.
+func TestDroppedRequests(t *testing.T) {
+	var served atomic.Int64
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil || served.Add(1)%5 == 0 {
+			panic(http.ErrAbortHandler) // closes the connection, of HTTP/2 the stream
+		}
+	})
+	const twenty = 20
+	steps := func(request string) string { return strings.Repeat("{name: NAME, "+request+"}, ", twenty) }
+	for _, c := range []struct {
+		name, request string
+		secure        bool
+		version       HTTPVersion
+		change        func(*Options)
+	}{
+		{name: "POST", request: "request: POST /, json: {a: b}"},
+		{name: "GET", request: "request: GET /"},
+		{name: "after pauses", request: "request: POST /, json: {a: b}", change: pausing},
+		{name: "over TLS", request: "request: POST /, json: {a: b}", secure: true},
+		{name: "over TLS after pauses", request: "request: POST /, json: {a: b}", secure: true, change: pausing},
+		{name: "over HTTP/2", request: "request: POST /, json: {a: b}", version: HTTP2},
+	} {
+		served.Store(0)
+		server := newServer(handler)
+		if c.secure {
+			server.StartTLS()
+		} else {
+			server.Config.Protocols = both()
+			server.Start()
+		}
+		tasks := steps(c.request)
+		for i := range twenty {
+			tasks = strings.Replace(tasks, "NAME", fmt.Sprint("t", i), 1)
+		}
+		samples := sendOnce(t, server.URL, tasks, func(o *Options) {
+			o.HTTP, o.TLS = c.version, &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own server
+			if c.change != nil {
+				c.change(o)
+			}
+		})
+		failed := 0
+		for _, s := range samples {
+			if s.Outcome == NotReached {
+				failed++
+			}
+		}
+		if len(samples) != twenty || failed != twenty/5 || served.Load() != twenty {
+			t.Errorf("%s: got %d requests, %d of them not answered, and the server %d, want %d, %d, %d", c.name, len(samples), failed, served.Load(), twenty, twenty/5, twenty)
+		}
+		server.Close()
+	}
+}
+
+// That a server closes what has been idle is no failure.
+func TestIdleConnections(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		secure  bool
+		version HTTPVersion
+	}{{name: "plain"}, {name: "TLS", secure: true}, {name: "HTTP/2", version: HTTP2}} {
+		server := newServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		server.Config.IdleTimeout = briefly
+		if c.secure {
+			server.StartTLS()
+		} else {
+			server.Config.Protocols = both()
+			server.Start()
+		}
+		samples := sendOnce(t, server.URL, "{name: t, steps: [{name: a, request: POST /}, {name: b, request: POST /}, {name: c, request: GET /}]}", func(o *Options) {
+			o.HTTP, o.TLS = c.version, &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own server
+			pausing(o)
+		})
+		wantAll(t, c.name, samples, 3, Success)
+		server.Close()
+	}
+}
+
+// A kept connection that the server has closed after an answer is opened again, unseen; an answer cut short is a failure.
 func TestClosedConnections(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -202,7 +289,7 @@ func TestClosedConnections(t *testing.T) {
 			c.Close()                        // without having said so
 		}
 	}()
-	samples := sendOnce(t, "http://"+l.Addr().String(), "{name: t, steps: [{name: a, request: GET /}, {name: b, request: GET /}, {name: c, request: POST /, json: {a: b}}]}", nil)
+	samples := sendOnce(t, "http://"+l.Addr().String(), "{name: t, steps: [{name: a, request: GET /}, {name: b, request: GET /}, {name: c, request: POST /, json: {a: b}}]}", pausing)
 	wantAll(t, "closed between requests", samples, 3, Success)
 	if connections.Load() != 3 {
 		t.Errorf("got %d connections, want 3", connections.Load())
@@ -366,6 +453,13 @@ func TestFileLimit(t *testing.T) {
 	err := fileProblem(10_000, limited(1024, nil))
 	if err == nil || !strings.Contains(err.Error(), "10000 users need 10128 open files, and the limit is 1024") {
 		t.Errorf("too few: got %v, want need and limit", err)
+	}
+	quarter := Options{Profile: Profile{Stages: []Stage{{1000, 1000, time.Second, true}}}, Segment: Segment{1, 4}}
+	if err := checkFiles(quarter, limited(250+otherFiles, nil)); err != nil {
+		t.Errorf("just enough for a segment: got %v, want no error", err)
+	}
+	if err := checkFiles(quarter, limited(249+otherFiles, nil)); err == nil || !strings.Contains(err.Error(), "250 users need 378 open files") {
+		t.Errorf("too few for a segment: got %v, want its need", err)
 	}
 	if err := fileProblem(1, limited(0, os.ErrPermission)); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("unknown: got %v, want %v", err, os.ErrPermission)

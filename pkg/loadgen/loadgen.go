@@ -7,8 +7,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,10 +20,19 @@ import (
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
-// ErrNothingSent is the error of a run in which no request of a task could be sent.
-type ErrNothingSent struct{ Cause string }
+// ErrNothingSent is the error of a run in which no request of a task could be
+// sent, or none was answered.
+type ErrNothingSent struct {
+	Cause string
+	Sent  bool // something was
+}
 
-func (e *ErrNothingSent) Error() string { return "nothing could be sent: " + e.Cause }
+func (e *ErrNothingSent) Error() string {
+	if e.Sent {
+		return "nothing was answered: " + e.Cause
+	}
+	return "nothing could be sent: " + e.Cause
+}
 
 // ErrTargetGone is the error of a run that ended early because the target stopped answering.
 type ErrTargetGone struct {
@@ -46,9 +57,10 @@ type Options struct {
 
 	AbortOn []AbortRule // what ends the run early, with *[ErrAborted]
 
-	OnStart   func(time.Time) // the start of the load, after the logins of an open model
-	OnResult  func(Sample)    // called by many users at once
-	OnWarning func(string)    // each warning once; called by many users at once
+	OnStart     func(time.Time)     // the start of the load, after the logins of an open model
+	OnResult    func(Sample)        // called by many users at once
+	OnIteration func(time.Duration) // how long each took, without thinking; called by many users at once
+	OnWarning   func(string)        // each warning once; called by many users at once
 
 	ConnectTimeout time.Duration                                                        // default 10 s
 	Timeout        time.Duration                                                        // of a whole request, with connecting and redirects; default 60 s
@@ -86,7 +98,7 @@ type Generator struct {
 	start  time.Time
 
 	startNano atomic.Int64
-	lastRate  gauge                  // requests a second
+	lastRate  gauge                  // requests a second; NaN in the first one
 	ready     atomic.Int64           // users whose start has succeeded
 	silence   atomic.Pointer[string] // why the first request since the last answer got none
 	doors     chan struct{}          // holds one token for each user that is connecting
@@ -103,13 +115,13 @@ type Generator struct {
 // series of success at 0. It is an error when there can't be as many
 // connections as users.
 func New(opts Options) (*Generator, error) {
-	if opts.Target == nil || opts.Target.Host == "" || opts.Target.Scheme != "http" && opts.Target.Scheme != "https" {
-		return nil, fmt.Errorf("target %v: want a URL such as http://localhost:8000", opts.Target)
+	if err := CheckTarget(opts.Target); err != nil {
+		return nil, fmt.Errorf("target: %w", err)
 	}
 	if err := checkProxy(opts.Proxy); err != nil {
 		return nil, err
 	}
-	if err := checkFiles(opts); err != nil {
+	if err := checkFiles(opts, raiseFileLimit); err != nil {
 		return nil, err
 	}
 	if err := Fits(opts.Scenario, opts.Profile, opts.Segment); err != nil {
@@ -167,6 +179,22 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 	return s, g.verdict(context.Cause(ctx))
 }
 
+// CheckTarget finds what a target can't have: it is where all requests go, and
+// no part of any of them. The error holds no password.
+func CheckTarget(target *url.URL) error {
+	switch {
+	case target == nil:
+		return errors.New("want a URL such as http://127.0.0.1:8080")
+	case target.Host == "" || target.Scheme != "http" && target.Scheme != "https":
+		return fmt.Errorf("want a URL such as http://127.0.0.1:8080, got %q", target.Redacted())
+	case target.User != nil:
+		return errors.New(`want a URL without a user and password; write auth: {basic: {username: NAME, password: "${env.PASSWORD}"}} in the scenario`)
+	case target.RawQuery != "" || target.Fragment != "":
+		return fmt.Errorf("want a URL without a query, got %q; write it in the scenario, such as request: GET /path?key=value", target.Redacted())
+	}
+	return nil
+}
+
 func (g *Generator) verdict(cause error) error {
 	if cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
@@ -178,12 +206,14 @@ func (g *Generator) verdict(cause error) error {
 }
 
 func (g *Generator) nothingSent() error {
-	return &ErrNothingSent{g.firstCause()}
+	t := g.rec.total()
+	return &ErrNothingSent{g.firstCause(), t.answered == 0 && (t.sent > 0 || t.cutOff > 0)}
 }
 
 func (g *Generator) begin() {
 	g.start = g.opts.startTime(time.Now())
 	g.startNano.Store(g.start.UnixNano())
+	g.lastRate.set(math.NaN())
 	g.watch.begin(g)
 	if g.opts.OnStart != nil {
 		g.opts.OnStart(g.start)
@@ -253,11 +283,17 @@ func (g *Generator) Load() run.Load { return LoadOf(g.opts.Scenario, g.opts.Prof
 
 // LoadOf is what a profile asks for when users do a scenario.
 func LoadOf(s Scenario, p Profile) run.Load {
-	l := run.Load{ThinkSeconds: s.MeanThink().Seconds(), SpawnRate: p.SpawnRate, Iteration: s.StepsPerIteration()}
+	l := run.Load{SpawnRate: p.SpawnRate, Iteration: s.StepsPerIteration(p.Open)}
 	if p.Open {
-		l.ArrivalRate, l.ThinkSeconds = p.MaxRate(), 0
-	} else {
-		l.Users = p.MaxUsers()
+		l.ArrivalRate = p.MaxRate()
+		return l
+	}
+	l.Users, l.ThinkSeconds = p.MaxUsers(), s.MeanThink().Seconds()
+	if len(s.Users) > 1 {
+		for i, share := range s.weights() {
+			u := s.Users[i]
+			l.Kinds = append(l.Kinds, run.Kind{Share: share, ThinkSeconds: u.Think.Mean().Seconds(), Iteration: u.steps()})
+		}
 	}
 	return l
 }
@@ -303,7 +339,7 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 
 // runOpen logs a pool of users in, and then hands them the arrivals as they come due.
 func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFunc) {
-	if g.opts.Scenario.MeanThink() > 0 {
+	if slices.ContainsFunc(g.opts.Scenario.Users, User.thinks) {
 		g.tell("think time is ignored: arrivals set the pace")
 	}
 	g.openQueues()

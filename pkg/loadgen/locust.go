@@ -155,6 +155,12 @@ func (c *LocustCSV) WriteFailures(w io.Writer) error {
 	return nil
 }
 
+// WriteExceptions writes the header that Locust's readers may look for. There are
+// no rows: what fails here is a failure, and no exception of a script.
+func (c *LocustCSV) WriteExceptions(w io.Writer) error {
+	return c.write(newLocustWriter(w), []string{"Count", "Message", "Traceback", "Nodes"})
+}
+
 // times are the median, mean, shortest and longest response time and the mean size of bodies.
 func (c *LocustCSV) times(r Count) []string {
 	c.mu.Lock()

@@ -71,6 +71,7 @@ type shard struct {
 // A tally is what is counted. Timings and counters stand at the places that the recorder gave them.
 type tally struct {
 	due, iterations, dropped, answered, cutOff uint64
+	withheld                                   uint64 // requests that could not be sent, for want of a variable
 	sent, received                             uint64 // bytes
 	lag                                        histogram
 	timings                                    []*timing
@@ -196,6 +197,15 @@ func (r *recorder) record(s *shard, c *channel, got *result) {
 	}
 }
 
+// withhold counts a request that is not sent.
+func (r *recorder) withhold(s *shard, c *channel) {
+	_, counter := r.places(c, 0, Unset)
+	s.count(func(t *tally) {
+		*t.counter(counter)++
+		t.withheld++
+	})
+}
+
 func (t *tally) timing(at int) *timing {
 	for len(t.timings) <= at {
 		t.timings = append(t.timings, nil)
@@ -270,6 +280,7 @@ func (t *tally) merge(other *tally) {
 	t.dropped += other.dropped
 	t.answered += other.answered
 	t.cutOff += other.cutOff
+	t.withheld += other.withheld
 	t.sent += other.sent
 	t.received += other.received
 	t.lag.merge(&other.lag)

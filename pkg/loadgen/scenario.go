@@ -326,24 +326,60 @@ func (s Scenario) steps() (all []Step) {
 	return all
 }
 
-// MeanThink is the mean think time over the kinds of users, by weight.
-func (s Scenario) MeanThink() time.Duration {
-	sum, weights := 0.0, 0.0
-	for _, u := range s.Users {
-		sum += u.Weight * float64(u.Think.Mean())
-		weights += u.Weight
+// weights are the kinds' shares of all users and of all arrivals.
+func (s Scenario) weights() []float64 {
+	return shared(s.Users, func(u User) float64 { return u.Weight })
+}
+
+// iterations are the kinds' shares of all iterations: in an open model those of
+// the arrivals; in a closed one those of users ÷ think time, with answers that
+// take no time. Where some don't think, the weights stand in (see [Scenario.pausesInPart]).
+func (s Scenario) iterations(open bool) []float64 {
+	if open || slices.ContainsFunc(s.Users, User.hurries) {
+		return s.weights()
 	}
-	return time.Duration(sum / weights)
+	return shared(s.Users, func(u User) float64 { return u.Weight / u.Think.Mean().Seconds() })
+}
+
+// shared divides 1 among the kinds.
+func shared(users []User, part func(User) float64) []float64 {
+	sum := 0.0
+	for _, u := range users {
+		sum += part(u)
+	}
+	shares := make([]float64, len(users))
+	for i, u := range users {
+		shares[i] = part(u) / sum
+	}
+	return shares
+}
+
+// pausesInPart reports whether some kinds of users think and others don't: then
+// it depends on how fast the answers come who does how many of the iterations.
+func (s Scenario) pausesInPart() bool {
+	return slices.ContainsFunc(s.Users, User.thinks) && slices.ContainsFunc(s.Users, User.hurries)
+}
+
+func (u User) thinks() bool { return u.Think.Mean() > 0 }
+
+// hurries reports whether a user goes on at once after a task.
+func (u User) hurries() bool { return !u.thinks() }
+
+// MeanThink is the mean think time after the iterations of a closed model.
+func (s Scenario) MeanThink() time.Duration {
+	mean := 0.0
+	for i, share := range s.iterations(false) {
+		mean += share * float64(s.Users[i].Think.Mean())
+	}
+	return time.Duration(math.Round(mean))
 }
 
 // StepsPerIteration is the mean number of requests of an iteration.
-func (s Scenario) StepsPerIteration() float64 {
-	sum, weights := 0.0, 0.0
-	for _, u := range s.Users {
-		sum += u.Weight * u.steps()
-		weights += u.Weight
+func (s Scenario) StepsPerIteration(open bool) (mean float64) {
+	for i, share := range s.iterations(open) {
+		mean += share * s.Users[i].steps()
 	}
-	return sum / weights
+	return mean
 }
 
 // steps is the mean number of requests of an iteration.

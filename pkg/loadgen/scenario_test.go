@@ -234,7 +234,7 @@ users:
 
 func TestRenderedJSON(t *testing.T) {
 	const step = `        request: POST /ä/${x}
-        json: {z: "${n}", a: "n is ${n}", quoted: "${x}", price: "$${n}", list: [1, true, null, "${oneOf('}')}", "${oneOf(5)}"], id: "${uuid()}", html: "<&>", r: "${randInt(7, 7)}", "k\"": ~}
+        json: {z: "${n}", a: "n is ${n}", quoted: "${x}", price: "$${n}", list: [1, true, null, "${oneOf('}')}", "${oneOf(5)}"], id: "${uuid()}", html: "<&>", on: 2026-01-18, r: "${randInt(7, 7)}", "k\"": ~}
         extract: {n: n, x: x}`
 	s := mustParse(t, scenarioText(step))
 	st := s.Users[0].Tasks[0].Steps[0]
@@ -248,7 +248,7 @@ func TestRenderedJSON(t *testing.T) {
 	if id := strings.Split(got.ID, "-"); len(got.ID) != 36 || len(id) != 5 || id[2][0] != '4' || !strings.Contains("89ab", id[3][:1]) {
 		t.Errorf("uuid: got %s, want version 4", got.ID)
 	}
-	want := `{"z":7,"a":"n is 7","quoted":"a \"b\"/\u000a�","price":"${n}","list":[1,true,null,"}",5],"id":"` + got.ID + `","html":"<&>","r":7,"k\"":null}`
+	want := `{"z":7,"a":"n is 7","quoted":"a \"b\"/\u000a�","price":"${n}","list":[1,true,null,"}",5],"id":"` + got.ID + `","html":"<&>","on":"2026-01-18","r":7,"k\"":null}`
 	if string(body) != want {
 		t.Errorf("body: got %s, want %s", body, want)
 	}

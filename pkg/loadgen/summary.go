@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"math"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
@@ -109,7 +110,7 @@ type Progress struct {
 	Elapsed, Total     time.Duration
 	Users              int
 	Requests, Failures int64
-	RequestsPerSecond  float64 // over the last second
+	RequestsPerSecond  float64 // over the last second, or the part of it that there was
 	P50, P95, P99      float64 // response time since the start
 }
 
@@ -124,6 +125,9 @@ func (g *Generator) Progress() Progress {
 		p.Requests += r.Requests
 		p.Failures += r.Failures
 		response.merge(&r.response)
+	}
+	if math.IsNaN(p.RequestsPerSecond) {
+		p.RequestsPerSecond = float64(p.Requests) / max(p.Elapsed.Seconds(), 1e-3)
 	}
 	p.P50, p.P95, p.P99 = response.quantile(0.5), response.quantile(0.95), response.quantile(0.99)
 	return p

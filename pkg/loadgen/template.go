@@ -8,10 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// A value is what a template puts in: text, or a number that stays one in JSON.
+// A value is what a template puts in: text, or JSON that isn't text, such as 7,
+// true or [1], and stays what it is in JSON.
 type value struct {
-	text   string
-	number bool
+	text string
+	json bool
 }
 
 // A scope is what a template of one user can see.
@@ -75,7 +76,7 @@ type quoting int
 const (
 	plain        quoting = iota // as it is
 	insideJSON                  // escaped, between the quotes of a JSON string
-	wholeJSON                   // a JSON value of its own: a number stays one
+	wholeJSON                   // a JSON value of its own, of the type that it has
 	insideURL                   // percent-encoded, all but what needs no encoding anywhere
 	insideForm                  // as in a URL; so is the text around it
 	insideHeader                // without control characters, which would end the header
@@ -110,7 +111,7 @@ func (in quoting) append(dst []byte, v value) []byte {
 	case insideJSON:
 		return appendJSON(dst, v.text)
 	case wholeJSON:
-		if !v.number {
+		if !v.json {
 			return append(appendJSON(append(dst, '"'), v.text), '"')
 		}
 	case insideURL, insideForm:

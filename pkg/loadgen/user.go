@@ -187,7 +187,14 @@ const asap = time.Duration(-1)
 func (u *user) iterate(ctx context.Context, due time.Duration) (end time.Duration) {
 	at := u.rng.Float64() * u.kind.total
 	i := sort.Search(len(u.kind.tasks)-1, func(i int) bool { return at < u.kind.tasks[i].upTo })
+	begun := time.Duration(0)
+	if u.g.opts.OnIteration != nil { // reading the clock takes a while
+		begun = u.g.fleet.now()
+	}
 	_, end = u.runSteps(ctx, u.kind.tasks[i].steps, due)
+	if u.g.opts.OnIteration != nil {
+		u.g.opts.OnIteration(end - begun)
+	}
 	return end
 }
 
@@ -211,7 +218,7 @@ func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) 
 	m, ok := u.message(r)
 	sent := g.fleet.now()
 	if !ok {
-		g.warn("unset "+r.Name, r.Name+": not sent: a variable of its path or body has not been extracted yet")
+		u.withhold(r, sent)
 		return false, sent
 	}
 	if due == asap {
@@ -235,16 +242,35 @@ func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) 
 	}
 	got.outcome = u.outcome(r, err, got.response)
 	g.rec.record(u.shard, &r.channel, &got)
-	cause := ""
+	cause, instead := "", ""
 	if got.outcome != Success {
-		cause = describe(r, got.outcome, &u.answer, err)
-		g.warn(r.Name+string(got.outcome), r.Name+": "+cause)
+		cause, instead = describe(r, got.outcome, &u.answer, err)
+	}
+	u.tell(r, sent, &got, cause, instead)
+	return got.outcome == Success, end
+}
+
+// withhold counts a request that can't be sent as a failure. It took no time, so it has none.
+func (u *user) withhold(r *request, at time.Duration) {
+	u.g.rec.withhold(u.shard, &r.channel)
+	u.answer.reset()
+	u.tell(r, at, &result{outcome: Unset}, string(Unset)+": not sent: a variable of its path or body has no value yet", "")
+}
+
+// tell passes a result on, and warns of the first failure of a kind, with what there was instead.
+func (u *user) tell(r *request, sent time.Duration, got *result, cause, instead string) {
+	g := u.g
+	if got.outcome != Success {
+		warning := r.Name + ": " + cause
+		if instead != "" {
+			warning += " (got " + instead + ")"
+		}
+		g.warn(r.Name+string(got.outcome), warning)
 	}
 	if g.opts.OnResult != nil {
 		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service,
 			Status: got.status, Bytes: len(u.answer.body), Outcome: got.outcome, Cause: cause})
 	}
-	return got.outcome == Success, end
 }
 
 // message is the request as it goes over the connection.
@@ -330,9 +356,9 @@ func (u *user) linkTo(to *url.URL) *link {
 	return u.others[origin]
 }
 
-func describe(r *request, outcome Outcome, a *answer, err error) string {
+func describe(r *request, outcome Outcome, a *answer, err error) (cause, instead string) {
 	if err != nil {
-		return fmt.Sprintf("%s: %v", outcome, err)
+		return fmt.Sprintf("%s: %v", outcome, err), ""
 	}
 	return r.expect.why(a, outcome)
 }
@@ -418,5 +444,8 @@ func (e *extraction) find(a *answer) (value, bool) {
 		return value{text: string(bytes.Clone(m[len(m)-1]))}, true
 	}
 	got := gjson.GetBytes(a.body, e.path)
-	return value{got.String(), got.Type == gjson.Number}, got.Exists()
+	if got.Type == gjson.String {
+		return value{text: got.Str}, true
+	}
+	return value{got.Raw, true}, got.Exists()
 }

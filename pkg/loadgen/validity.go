@@ -19,6 +19,10 @@ const (
 	maxShortfall  = 0.02
 )
 
+// lateByChance is how many late starts count for nothing: of fewer than a hundred
+// iterations a single one would be the p99.
+const lateByChance = 3
+
 // validityWindow is how long a generator is watched before it is judged. In
 // shorter windows a single late start is a percent.
 const validityWindow = 10 * time.Second
@@ -28,23 +32,28 @@ const tolerance = time.Second / 2
 
 // figures are what a generator is judged by.
 type figures struct {
-	lag, median              float64 // p99 of the start lag, p50 of the response time, in seconds
+	lag, median              float64 // start lag at lagQuantile, p50 of the response time, in seconds
+	lagQuantile              float64
 	cpu                      float64
 	due, iterations, dropped uint64
-	queued                   int // due iterations that still wait for a user
+	withheld                 uint64 // requests that could not be sent
+	queued                   int    // due iterations that still wait for a user
 }
 
 // reasons are why the load can't be trusted; none while the generator keeps up.
 // That iterations wait for a user is no reason: their wait is in the response time.
 func (f figures) reasons() (why []string) {
 	if f.lag >= max(maxLagSeconds, maxLagRatio*f.median) {
-		why = append(why, fmt.Sprintf("start lag p99 was %.1f ms, must be below %.0f ms", f.lag*1e3, max(maxLagSeconds, maxLagRatio*f.median)*1e3))
+		why = append(why, fmt.Sprintf("start lag p%.3g was %.1f ms, must be below %.0f ms", f.lagQuantile*100, f.lag*1e3, max(maxLagSeconds, maxLagRatio*f.median)*1e3))
 	}
 	if f.cpu >= maxCPU {
 		why = append(why, fmt.Sprintf("the generator used %.0f%% of its cores, must be below %.0f%%", f.cpu*100, maxCPU*100))
 	}
 	if f.dropped > 0 {
 		why = append(why, fmt.Sprintf("%d of %d due iterations were dropped", f.dropped, f.due))
+	}
+	if f.withheld > 0 {
+		why = append(why, fmt.Sprintf("%d requests were not sent, since a variable in them had no value", f.withheld))
 	}
 	missing := float64(f.due) - float64(f.iterations) - float64(f.queued)
 	if short := missing / max(float64(f.due), 1); short >= maxShortfall {
@@ -65,8 +74,13 @@ func (t *tally) medianResponse() float64 {
 }
 
 func (t *tally) figures(queued int, cpu float64) figures {
-	return figures{lag: t.lag.quantile(0.99), median: t.medianResponse(), cpu: cpu,
-		due: t.due, iterations: t.iterations, dropped: t.dropped, queued: queued}
+	f := figures{median: t.medianResponse(), cpu: cpu,
+		due: t.due, iterations: t.iterations, dropped: t.dropped, withheld: t.withheld, queued: queued}
+	if n := float64(t.iterations); n > lateByChance {
+		f.lagQuantile = min(0.99, 1-lateByChance/n)
+		f.lag = t.lag.quantile(f.lagQuantile)
+	}
+	return f
 }
 
 // A watch looks at the generator's own state: every second, and window by window.
@@ -109,6 +123,7 @@ func (t *tally) subtract(earlier *tally) {
 	t.due -= earlier.due
 	t.iterations -= earlier.iterations
 	t.dropped -= earlier.dropped
+	t.withheld -= earlier.withheld
 	t.lag.subtract(&earlier.lag)
 	for at, from := range earlier.timings {
 		if from != nil {

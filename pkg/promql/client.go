@@ -64,17 +64,20 @@ func NewClient(address string, cfg config.HTTPClientConfig) (*Client, error) {
 }
 
 // Public is a server's URL as it may be stored and shown: without the user and
-// password that it may carry; empty when it is no URL.
+// password that it may carry.
 func Public(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
-		return ""
+	if err == nil && u.Host != "" {
+		if u.User == nil {
+			return address
+		}
+		u.User = nil
+		return u.String()
 	}
-	if u.User == nil {
-		return address
+	if at := strings.LastIndexByte(address, '@'); at >= 0 {
+		return "…" + address[at:] // what stands before it may be a password, in a URL that was mistyped
 	}
-	u.User = nil
-	return u.String()
+	return address
 }
 
 // Query implements [Querier].

@@ -470,3 +470,18 @@ func FuzzAnswer(f *testing.F) {
 		_, _ = a.strings()
 	})
 }
+
+func TestPublic(t *testing.T) {
+	for address, want := range map[string]string{ //nolint:gosec // passwords of nobody
+		"":                                    "",
+		"http://prometheus:9090":              "http://prometheus:9090",
+		"http://me:hunter2@prometheus:9090/x": "http://prometheus:9090/x",
+		"me:hunter2@prometheus:9090":          "…@prometheus:9090",
+		"http://me:hunt er2@prometheus":       "…@prometheus",
+		"prometheus":                          "prometheus",
+	} {
+		if got := promql.Public(address); got != want {
+			t.Errorf("%s: got %s, want %s", address, got, want)
+		}
+	}
+}

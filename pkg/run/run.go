@@ -92,6 +92,28 @@ type Load struct {
 	ThinkSeconds float64 `json:"mean_think_seconds,omitempty"`     // mean think time after an iteration
 	SpawnRate    float64 `json:"spawn_rate,omitempty"`             // users started per second
 	Iteration    float64 `json:"requests_per_iteration,omitempty"` // mean number of requests that an iteration sends
+	Kinds        []Kind  `json:"kinds,omitempty"`                  // of users, in a closed model, when there are several
+}
+
+// A Kind is a kind of users: they think and send as no other kind does.
+type Kind struct {
+	Share        float64 `json:"share"`              // of all users, in [0, 1]
+	ThinkSeconds float64 `json:"mean_think_seconds"` // mean think time after an iteration
+	Iteration    float64 `json:"requests_per_iteration"`
+}
+
+// ThinkPerRequest is the mean think time, in seconds, for each request whose mean
+// response time is response, in seconds. Of several kinds of users those who
+// think little send the most, and the more so the faster the answers come.
+func (l Load) ThinkPerRequest(response float64) float64 {
+	if len(l.Kinds) == 0 {
+		return l.ThinkSeconds / max(l.Iteration, 1)
+	}
+	rate := 0.0 // requests per second and user
+	for _, k := range l.Kinds {
+		rate += k.Share * k.Iteration / (k.Iteration*response + k.ThinkSeconds)
+	}
+	return 1/rate - response
 }
 
 // Closed reports whether users, rather than an arrival rate, set the load.

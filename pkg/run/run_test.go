@@ -1,6 +1,7 @@
 package run_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,24 @@ func TestIntersect(t *testing.T) {
 	} {
 		if got := tc.a.Intersect(tc.b); !cmp.Equal(got, tc.want) {
 			t.Errorf("%s: got %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
+func TestThinkPerRequest(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		load           run.Load
+		response, want float64
+	}{
+		{"one request an iteration", run.Load{ThinkSeconds: 3, Iteration: 1}, 0.5, 3},
+		{"several", run.Load{ThinkSeconds: 3, Iteration: 2}, 0.5, 1.5},
+		{"how many isn't known", run.Load{ThinkSeconds: 3}, 0.5, 3},
+		{"two kinds, answers at once", run.Load{Kinds: []run.Kind{{0.5, 0.2, 1}, {0.5, 5, 1}}}, 0, 1 / (0.5/0.2 + 0.5/5)},
+		{"two kinds, slow answers", run.Load{Kinds: []run.Kind{{0.5, 0.2, 1}, {0.5, 5, 2}}}, 1, 1/(0.5/1.2+0.5*2/7) - 1},
+	} {
+		if got := c.load.ThinkPerRequest(c.response); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("%s: got %v s, want %v", c.name, got, c.want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	common "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery"
@@ -29,9 +30,10 @@ import (
 // A Target is one /metrics page that a Recorder scrapes.
 type Target struct {
 	Job      string
-	URL      string // of the page
-	Instance string // label of its series; "": the page's host and port
-	Optional bool   // left out when it isn't usable soon
+	URL      string           // of the page
+	Instance string           // label of its series; "": the page's host and port
+	Optional bool             // left out when it isn't usable soon
+	TLS      common.TLSConfig // of a page behind https; zero: the system's authorities
 }
 
 // optionalPatience is how long an optional target may take to be usable.
@@ -140,6 +142,7 @@ func (r *Recorder) scrapeConfig(targets []Target) (*config.Config, error) {
 		Scheme  string              `yaml:"scheme"`
 		Path    string              `yaml:"metrics_path"`
 		Params  map[string][]string `yaml:"params,omitempty"`
+		TLS     common.TLSConfig    `yaml:"tls_config"`
 		Statics []static            `yaml:"static_configs"`
 	}
 	var jobs []job
@@ -152,7 +155,7 @@ func (r *Recorder) scrapeConfig(targets []Target) (*config.Config, error) {
 		if t.Instance != "" {
 			statics.Labels = map[string]string{"instance": t.Instance}
 		}
-		jobs = append(jobs, job{t.Job, u.Scheme, u.Path, u.Query(), []static{statics}})
+		jobs = append(jobs, job{t.Job, u.Scheme, u.Path, u.Query(), t.TLS, []static{statics}})
 	}
 	interval := model.Duration(r.cfg.Interval).String()
 	text, err := yaml.Marshal(map[string]any{

@@ -2,8 +2,11 @@ package embedded
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
+	"io"
 	"io/fs"
+	"log"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -15,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	common "github.com/prometheus/common/config"
 
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -228,6 +232,37 @@ func TestOptionalTargetIsLeftOutAndARequiredOneIsNamed(t *testing.T) {
 	defer cancel()
 	if _, err := r2.WaitFirstScrape(ctx); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v, want the reason why gone can't be scraped", err)
+	}
+}
+
+func TestTargetBehindTLS(t *testing.T) {
+	server := httptest.NewUnstartedServer(promhttp.HandlerFor(prometheus.NewRegistry(), promhttp.HandlerOpts{}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes that are meant to fail
+	server.StartTLS()
+	defer server.Close()
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	for _, c := range []struct {
+		name  string
+		tls   common.TLSConfig
+		works bool
+	}{
+		{"its authority", common.TLSConfig{CA: ca}, true},
+		{"any certificate", common.TLSConfig{InsecureSkipVerify: true}, true},
+		{"another name", common.TLSConfig{CA: ca, ServerName: "example.org"}, false},
+		{"the system's authorities", common.TLSConfig{}, false},
+	} {
+		r, err := Record(t.TempDir(), RecorderConfig{Interval: interval, Targets: []Target{{Job: "api", URL: server.URL + "/metrics", TLS: c.tls}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		if _, err := r.WaitFirstScrape(ctx); (err == nil) != c.works || err != nil && !strings.Contains(err.Error(), "certificate") {
+			t.Errorf("%s: got %v, want that it works: %v", c.name, err, c.works)
+		}
+		cancel()
+		if err := r.Abandon(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
