@@ -28,14 +28,54 @@ func examined(r run.Run, a slo.Agreement, scores slo.Scores) bottleneck.Scope {
 	}
 	for _, o := range scores.Objectives {
 		s.Symptoms = append(s.Symptoms, symptoms(o)...)
+		if o.Judged && o.Verdict == slo.Pass {
+			s.Held++
+		}
 	}
 	for _, res := range scores.Resources {
 		s.Resources = append(s.Resources, bottleneck.Resource{
 			ID: res.Resource.ID, Component: res.Resource.Component, Resource: res.Resource.Resource, Unit: res.Resource.Unit,
-			Limit: res.Limit, Unlimited: res.Resource.Limit == "", Query: res.Query, Series: res.Series,
+			Limit: res.Limit, Unlimited: res.Resource.Limit == "", Query: res.Query, Series: res.Series, Failed: failed(res),
 		})
 	}
 	return s
+}
+
+// failed says by what a resource missed a bound of its own that must hold; "" when it
+// missed none.
+func failed(r slo.ResourceResult) string {
+	if r.Verdict != slo.Fail {
+		return ""
+	}
+	for _, f := range []struct {
+		figure string
+		value  float64
+		bounds *slo.Bounds
+	}{{"peak", r.Peak, r.Resource.Peak}, {"average", r.Average, r.Resource.Average}} {
+		if f.bounds == nil || f.bounds.Must == nil {
+			continue
+		}
+		value, unit := f.value, r.Resource.Unit
+		if f.bounds.Must.Percentage() && unit != "ratio" {
+			value, unit = value/r.Limit, "ratio"
+		}
+		if !f.bounds.Must.Holds(value) {
+			return fmt.Sprintf("%s %s, must be %s", f.figure, inUnit(value, unit), f.bounds.Must.Text)
+		}
+	}
+	return ""
+}
+
+// demands puts what the capacity chapter says of resources beside them, so that both
+// tell the same of them.
+func demands(c *report.Capacity, resources []bottleneck.Resource) {
+	for _, d := range c.Demands {
+		for i := range resources {
+			if resources[i].ID == d.ID && d.PerRequest.Value > 0 {
+				resources[i].Demand = bottleneck.Demand{Idle: float64(d.Idle), PerRequest: float64(d.PerRequest.Value)}
+			}
+		}
+	}
 }
 
 // requestTimes is the histogram of what requests take at the service: that of the
@@ -126,7 +166,9 @@ const probePages = "https://github.com/plumbline/plumbline/blob/main/docs/probes
 
 // diagnose puts into the report what held the run back, and what to do about it.
 func (x *analyzed) diagnose(ctx context.Context, r *report.Report) error {
-	d, err := Diagnose(ctx, x.meter, x.run, x.agreement, x.scores)
+	scope := examined(x.run, x.agreement, x.scores)
+	demands(r.Capacity, scope.Resources)
+	d, err := bottleneck.Detect(ctx, x.meter, scope)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/plumbline/plumbline/pkg/bottleneck"
 	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
@@ -78,5 +79,37 @@ func TestWhatIsExamined(t *testing.T) {
 	}
 	if got := requestTimes(slo.Agreement{Objectives: a.Objectives[:2]}); got != "" {
 		t.Errorf("got %q, want nothing where only the client's side and dependencies are timed", got)
+	}
+}
+
+func TestWhatAResourceMissedOfItsOwn(t *testing.T) {
+	must := func(text string) *slo.Bounds { return &slo.Bounds{Must: bound(t, text)} }
+	for name, tc := range map[string]struct {
+		result slo.ResourceResult
+		want   string
+	}{
+		"a share of a ratio":      {slo.ResourceResult{Resource: slo.Resource{Unit: "ratio", Peak: must("< 90%")}, Peak: .97, Limit: 1, Verdict: slo.Fail}, "peak 97 %, must be < 90%"},
+		"a share of a limit":      {slo.ResourceResult{Resource: slo.Resource{Peak: must("< 90%")}, Peak: 380, Limit: 400, Verdict: slo.Fail}, "peak 95 %, must be < 90%"},
+		"in its own unit":         {slo.ResourceResult{Resource: slo.Resource{Unit: "s", Peak: must("< 100ms")}, Peak: .128, Verdict: slo.Fail}, "peak 128 ms, must be < 100ms"},
+		"on average":              {slo.ResourceResult{Resource: slo.Resource{Unit: "ratio", Peak: must("< 90%"), Average: must("< 50%")}, Peak: .8, Average: .6, Limit: 1, Verdict: slo.Fail}, "average 60 %, must be < 50%"},
+		"a bound that only warns": {slo.ResourceResult{Resource: slo.Resource{Unit: "ratio", Peak: &slo.Bounds{Should: bound(t, "< 90%")}}, Peak: .97, Limit: 1, Verdict: slo.Warn}, ""},
+	} {
+		if got := failed(tc.result); got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// What is said of a resource's saturation is what the capacity chapter says.
+func TestDemandsAreThoseOfTheCapacityChapter(t *testing.T) {
+	resources := []bottleneck.Resource{{ID: "cpu"}, {ID: "memory"}, {ID: "pool"}}
+	unknown := report.Number(math.NaN())
+	demands(&report.Capacity{Demands: []report.Demand{
+		{ID: "cpu", Idle: .1, PerRequest: report.Estimate{Value: .002}},
+		{ID: "memory", Idle: unknown, PerRequest: report.Estimate{Value: unknown}},
+	}}, resources)
+	want := []bottleneck.Resource{{ID: "cpu", Demand: bottleneck.Demand{Idle: .1, PerRequest: .002}}, {ID: "memory"}, {ID: "pool"}}
+	if diff := cmp.Diff(want, resources); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

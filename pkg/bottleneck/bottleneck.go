@@ -18,9 +18,11 @@ import (
 // A Severity is how much a finding matters.
 type Severity int
 
-// The severities. High: an objective fails in the time that the finding covers.
-// Medium: one warns there, or a resource is saturated for most of the window, or
-// will be before the same load has lasted as long again.
+// The severities. High: an objective fails in the time that the finding covers, or
+// the bound that the SLA sets the resource itself fails, or what was kept full was
+// killed. Medium: an objective warns there, or a resource is saturated for most of
+// the window, or memory grows and is nearly full or will be before the same load has
+// lasted as long again.
 // Low: anything else that is worth knowing.
 const (
 	Low Severity = iota
@@ -55,6 +57,7 @@ type Scope struct {
 	Requests  string
 	Resources []Resource
 	Symptoms  []Symptom
+	Held      int // objectives that were judged and missed no bound
 }
 
 // A Resource is one that the SLA names, as it was measured over the run.
@@ -64,6 +67,21 @@ type Resource struct {
 	Unlimited                     bool    // the SLA gives it no limit
 	Query                         string
 	Series                        []promql.Series
+	Failed                        string // by what it missed its own bound, such as "peak 97 %, must be < 90%"; "" when it did not
+	Demand                        Demand // of the mean of its series
+}
+
+// A Demand is how the use of a resource follows the throughput X in requests per
+// second, in shares of its limit: U = Idle + PerRequest·X, the utilization law with
+// what is used without load. It is not known where PerRequest is 0.
+type Demand struct{ Idle, PerRequest float64 }
+
+// saturation is the throughput at which so many times the limit are used; NaN when not known.
+func (d Demand) saturation(times float64) float64 {
+	if d.PerRequest == 0 {
+		return math.NaN()
+	}
+	return (times - d.Idle) / d.PerRequest
 }
 
 // Kind says what an objective is about.
@@ -120,6 +138,7 @@ type Finding struct {
 	values   []float64 // of what was looked at, interval by interval; nil when there is none
 	covers   []bool    // intervals in which it was in trouble
 	causes   []string  // ids of findings that this one explains
+	failed   string    // by what its resource missed its own bound; "" when it did not
 	// Of a pool or a lock: how many hold or await it, interval by interval; its name
 	// says who they are. Of a finding about a processor: whose that is.
 	crowd, processor line
@@ -140,7 +159,7 @@ type Evidence struct {
 
 // class orders the kinds of evidence: a saturated resource before errors of the
 // service's own, before a slow dependency, before work that piles up for a reason
-// not seen, before slow growth, before an imbalance.
+// not seen, before what is kept and grows or is full, before an imbalance.
 type class int
 
 const (
@@ -148,7 +167,7 @@ const (
 	ownErrors
 	dependency
 	piling
-	growth
+	stock
 	imbalance
 )
 
@@ -224,8 +243,24 @@ func (e *exam) undetermined(found []Finding) string {
 			unexplained = append(unexplained, s.Title)
 		}
 	}
-	if len(unexplained) == 0 {
-		return ""
+	why := "no resource was near its limit, no dependency took much of the time"
+	if len(found) > 0 {
+		why = fmt.Sprintf("what was found (%s) was so at other times, or can't be the cause of it", titles(found))
 	}
-	return fmt.Sprintf("nothing that was recorded explains why %s missed its bound: no resource was near its limit, no dependency took much of the time", strings.Join(unexplained, ", "))
+	switch len(unexplained) {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("nothing that was recorded explains why %s missed its bound: %s", unexplained[0], why)
+	}
+	return fmt.Sprintf("nothing that was recorded explains why %s missed their bounds: %s", strings.Join(unexplained, ", "), why)
+}
+
+// titles lists what findings are about.
+func titles(found []Finding) string {
+	var all []string
+	for _, f := range found {
+		all = append(all, f.Component+" "+f.Resource)
+	}
+	return strings.Join(all, ", ")
 }

@@ -30,6 +30,8 @@ var start = time.Unix(600, 0)
 type world struct {
 	series   []string
 	symptoms []bottleneck.Symptom
+	missing  int // segments of the load generator that left no record
+	held     int // objectives that held
 }
 
 // gauge adds a series with a value for each interval.
@@ -55,12 +57,17 @@ func (w *world) counter(name string, gain func(i int) float64) {
 
 // calls adds a histogram of n calls in each interval that take so many seconds each.
 func (w *world) calls(name, labels string, n float64, seconds func(i int) float64) {
-	w.counter(name+"_count{"+labels+"}", func(int) float64 { return n })
-	w.counter(name+"_sum{"+labels+"}", func(i int) float64 { return n * seconds(i) })
+	w.varying(name, labels, always(n), seconds)
+}
+
+// varying adds a histogram of calls whose number is another one in each interval.
+func (w *world) varying(name, labels string, n, seconds func(i int) float64) {
+	w.counter(name+"_count{"+labels+"}", n)
+	w.counter(name+"_sum{"+labels+"}", func(i int) float64 { return n(i) * seconds(i) })
 	for _, le := range []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, math.Inf(1)} {
 		w.counter(fmt.Sprintf(`%s_bucket{%s,le="%s"}`, name, labels, bound(le)), func(i int) float64 {
 			if seconds(i) <= le {
-				return n
+				return n(i)
 			}
 			return 0
 		})
@@ -135,8 +142,8 @@ func (w *world) diagnoseFor(t *testing.T, length time.Duration, resources ...bot
 	t.Cleanup(func() { storage.Close() })
 	window := run.Window{Start: start, End: start.Add(length)}
 	d, err := bottleneck.Detect(t.Context(), promql.NewMeter(embedded.New(storage), step), bottleneck.Scope{
-		Run: run.Run{ID: "r", Window: window, Generators: run.Generators{Expected: 1, Segments: []run.Generator{{Valid: true}}}}, Window: window,
-		Requests: `http_request_duration_seconds{job="api"}`, Resources: resources, Symptoms: w.symptoms,
+		Run: run.Run{ID: "r", Window: window, Generators: run.Generators{Expected: 1 + w.missing, Segments: []run.Generator{{Valid: true}}}}, Window: window,
+		Requests: `http_request_duration_seconds{job="api"}`, Resources: resources, Symptoms: w.symptoms, Held: w.held,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +184,7 @@ func TestTheCauseComesFirst(t *testing.T) {
 			w := healthy().replace(`process_cpu_seconds_total{job="api",instance="b"`)
 			w.counter(`process_cpu_seconds_total{job="api",instance="b"}`, about(1.96*5))
 			return w.miss("p95", latency, true, 0)
-		}, "HIGH utilization/process-cpu"},
+		}, "HIGH utilization/process-cpu/api"},
 		"a node that is used up": {func() *world {
 			w := healthy()
 			for mode, share := range map[string]float64{"idle": .01, "iowait": .01, "user": .6, "system": .38} {
@@ -215,14 +222,14 @@ func TestTheCauseComesFirst(t *testing.T) {
 			w := healthy().replace("process_resident")
 			w.gauge(`process_resident_memory_bytes{job="api",instance="a"}`, func(i int) float64 { return 5e8 + 4e6*float64(i) + 1e6*math.Sin(float64(i)) })
 			return w
-		}, "LOW growth/process-memory"},
+		}, "LOW growth/process-memory/api"},
 		"a replica that does the work of others": {func() *world {
 			w := healthy().replace("process_cpu")
 			for i, replica := range []string{"a", "b", "c", "d"} {
 				w.counter(`process_cpu_seconds_total{job="api",instance="`+replica+`"}`, about([]float64{.8, .8, .8, 1.5}[i]*5))
 			}
 			return w
-		}, "LOW imbalance/process-cpu"},
+		}, "LOW imbalance/process-cpu/api"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := tc.make()
@@ -268,24 +275,28 @@ func TestACauseComesBeforeItsEffect(t *testing.T) {
 	}
 }
 
+// resource is one of the SLA, with a series for each replica.
+func resource(id, component, name, unit string, limit float64, lines ...func(int) float64) bottleneck.Resource {
+	r := bottleneck.Resource{ID: id, Component: component, Resource: name, Unit: unit, Limit: limit, Query: "sum by (pod) (" + id + ")"}
+	for _, value := range lines {
+		var s promql.Series
+		for i := range intervals {
+			s.Points = append(s.Points, promql.Point{Time: start.Add(time.Duration(i+1) * step), Value: value(i)})
+		}
+		r.Series = append(r.Series, s)
+	}
+	return r
+}
+
+// spikes are the connections of a database that bursts ask for.
+func spikes(i int) float64 {
+	if i%20 == 0 {
+		return 380
+	}
+	return 235
+}
+
 func TestResourcesOfTheSLA(t *testing.T) {
-	resource := func(id, component, name, unit string, limit float64, lines ...func(int) float64) bottleneck.Resource {
-		r := bottleneck.Resource{ID: id, Component: component, Resource: name, Unit: unit, Limit: limit, Query: "sum by (pod) (" + id + ")"}
-		for _, value := range lines {
-			var s promql.Series
-			for i := range intervals {
-				s.Points = append(s.Points, promql.Point{Time: start.Add(time.Duration(i+1) * step), Value: value(i)})
-			}
-			r.Series = append(r.Series, s)
-		}
-		return r
-	}
-	spikes := func(i int) float64 {
-		if i%20 == 0 {
-			return 380
-		}
-		return 235
-	}
 	grows := func(i int) float64 { return 8.2e9 + 3.3e9*float64(i)/(intervals-1) }
 	for name, tc := range map[string]struct {
 		resource bottleneck.Resource

@@ -157,7 +157,7 @@ func TestGarbageExplainsTheProcessorItUses(t *testing.T) {
 		w.symptoms[0].Values[i] = .6 + .1*math.Sin(float64(i)/4)
 	}
 	got := found(w.diagnose(t))
-	gc, cpu := slices.Index(got, "HIGH gc/collector"), slices.Index(got, "HIGH utilization/process-cpu")
+	gc, cpu := slices.Index(got, "HIGH gc/collector"), slices.Index(got, "HIGH utilization/process-cpu/api")
 	if gc != 0 || cpu < 0 {
 		t.Errorf("got %q, want the collector first, and the processor", got)
 	}
@@ -184,7 +184,7 @@ func TestPausesOfAJVMExplainItsProcessor(t *testing.T) {
 	w.counter(`process_cpu_seconds_total{job="api",instance="b"}`, about(1.96*5))
 	w.counter(`jvm_gc_pause_seconds_sum{job="api",instance="b"}`, about(.3*5))
 	got := found(w.miss("p95", bottleneck.Latency, true, 0).diagnose(t))
-	if gc, cpu := slices.Index(got, "HIGH gc/collector"), slices.Index(got, "HIGH utilization/process-cpu"); gc != 0 || cpu < 0 {
+	if gc, cpu := slices.Index(got, "HIGH gc/collector"), slices.Index(got, "HIGH utilization/process-cpu/api"); gc != 0 || cpu < 0 {
 		t.Errorf("got %q, want the collector first, and the processor", got)
 	}
 }

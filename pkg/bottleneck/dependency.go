@@ -76,7 +76,8 @@ func (e *exam) dependency(c call, sp spend, slow []Symptom) []Finding {
 		Recommendations: []string{fmt.Sprintf("Time out calls of %s: at %s, its 99th percentile, one call in a hundred is given up", sp.name, seconds(tail)),
 			"Stop calling it for a while when it is slow (a circuit breaker)", "Keep answers that can be used again (a cache)"},
 		Evidence: []Evidence{e.evidence(query, shares, covers, percent(share)+" of the requests' time", "below "+percent(dependShare)+" of the requests' time")},
-		improve:  []Improvement{e.timeout(c, sp), withoutWait(fmt.Sprintf("Cache a quarter of the answers of %s", sp.name), "a quarter of its calls", share/4, mediumTerm)},
+		improve: []Improvement{e.timeout(c, sp), withoutWait(fmt.Sprintf("Cache a quarter of the answers of %s", sp.name), "a quarter of its calls", share/4, mediumTerm),
+			withoutWait(fmt.Sprintf("Call %s in the background, and let clients come back for what it answers", sp.name), "its calls", share, longTerm)},
 	}}
 }
 

@@ -4,70 +4,91 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
-
-	"github.com/prometheus/common/model"
 
 	"github.com/plumbline/plumbline/pkg/stats"
 )
 
-// growing finds memory that only ever rises.
+// growing finds memory that only ever rises: of replicas, which do the same, the
+// fullest.
 func growing(_ context.Context, e *exam) (found []Finding, _ error) {
 	for _, s := range e.signals {
 		if s.kind != memory {
 			continue
 		}
+		var fullest line
+		var of rise
 		for _, l := range s.lines {
-			if f, grows := e.growth(s, l); grows {
-				found = append(found, f)
-				break // its replicas do the same
+			if r, grows := e.rise(l); grows && r.last > of.last {
+				fullest, of = l, r
 			}
+		}
+		if of.last > 0 {
+			found = append(found, e.growth(s, fullest, of))
 		}
 	}
 	return found, nil
 }
 
-func (e *exam) growth(s signal, l line) (Finding, bool) {
-	values := e.scored(l.values)
-	if len(values) < leastIntervals {
-		return Finding{}, false
+// A rise is growth that is no chance, by the line of Theil and Sen over the scored window.
+type rise struct {
+	first, last float64 // of that line
+	slope       float64 // per second
+	p           float64 // of Mann and Kendall
+}
+
+// rise tells whether a line grows all the time, and no more slowly towards the end:
+// neither by the clock nor for each request that was served. Under a load that grows,
+// memory that follows the load does the latter.
+func (e *exam) rise(l line) (rise, bool) {
+	var times, served, values []float64
+	total := 0.0
+	for i := e.from; i < e.to; i++ {
+		if e.requests != nil {
+			total += e.requests[i]
+		}
+		if v := l.values[i]; !math.IsNaN(v) {
+			times, served, values = append(times, float64(i-e.from)*e.grid.Step.Seconds()), append(served, total), append(values, v)
+		}
 	}
-	times := make([]float64, len(values))
-	for i := range times {
-		times[i] = float64(i) * e.grid.Step.Seconds()
+	if len(values) < leastIntervals {
+		return rise{}, false
 	}
 	trend := stats.MannKendall(values, 0)
 	fit := stats.TheilSen(times, values, .95)
-	first, last := fit.At(0), fit.At(times[len(times)-1])
-	if !(trend.P < growthP && trend.S > 0 && last-first > growthShare*first && fit.R2 > .5) || levelsOff(times, values) {
-		return Finding{}, false
-	}
-	perHour := fit.Slope * 3600
+	r := rise{fit.At(times[0]), fit.At(times[len(times)-1]), fit.Slope, trend.P}
+	grows := trend.P < growthP && trend.S > 0 && r.last-r.first > growthShare*r.first && fit.R2 > .5
+	return r, grows && !levelsOff(times, values) && !(e.requests != nil && levelsOff(served, values))
+}
+
+func (e *exam) growth(s signal, l line, r rise) Finding {
+	values := e.scored(l.values)
+	perHour := r.slope * 3600
 	f := Finding{
-		ID: s.id, Component: s.component, Resource: s.resource, class: growth, strength: (last - first) / first, covers: above(s.share(l), fullShare),
+		ID: s.id, Component: s.component, Resource: s.resource, class: stock, strength: (r.last - r.first) / r.first, covers: above(s.share(l), fullShare), failed: s.failed,
 		Symptom:         fmt.Sprintf("%s of %s grew from %s to %s during the test (%s an hour)", s.resource, named(s, l), quantity(values[0], s.unit), quantity(values[len(values)-1], s.unit), quantity(perHour, s.unit)),
 		RootCause:       "what is stored is not given back while the load lasts: entries without an end of life, or a leak",
 		Recommendations: []string{"Give what is stored a shorter life (TTL), or a bound", "Run a soak test of several hours: does it level off?", "Look for a leak with a heap profile"},
-		Evidence:        []Evidence{e.evidence(s.query, l.values, above(l.values, math.Inf(1)), fmt.Sprintf("Theil–Sen slope %s an hour, Mann–Kendall p = %.2g", quantity(perHour, s.unit), trend.P), fmt.Sprintf("growth below %s, or p above %g", percent(growthShare), growthP))},
+		Evidence:        []Evidence{e.evidence(s.query, l.values, above(l.values, math.Inf(1)), fmt.Sprintf("Theil–Sen slope %s an hour, Mann–Kendall p = %.2g", quantity(perHour, s.unit), r.p), fmt.Sprintf("growth below %s, or p above %g", percent(growthShare), growthP))},
 	}
 	if limit := s.limitOf(l); !math.IsNaN(limit) {
-		left := (limit - last) / fit.Slope
-		if left < e.Window.Duration().Seconds() {
+		left := math.Max(limit-r.last, 0) / r.slope
+		if left < e.Window.Duration().Seconds() || r.last >= fullShare*limit {
 			f.Severity = Medium
 		}
-		f.Impact = fmt.Sprintf("none yet: %s of its limit; at this pace it is reached in %s", percent(last/limit), seconds(left))
-		f.improve = []Improvement{shorterLife(s, limit, first, last, fit.Slope)}
+		f.Impact = fmt.Sprintf("none yet: %s of its limit; at this pace it is reached in %s", percent(r.last/limit), seconds(left))
+		f.improve = []Improvement{shorterLife(s, limit, r), partitioned(s, limit, r)}
 	}
-	return f, true
+	return f
 }
 
-// levelsOff tells whether growth slows down, as that of a heap or a cache that
-// fills does: the second half grows at less than a share of the first half's pace.
-func levelsOff(times, values []float64) bool {
+// levelsOff tells whether growth slows down over time or the requests served, as that
+// of a heap or a cache that fills does: the second half grows at less than a share of
+// the first half's pace.
+func levelsOff(x, values []float64) bool {
 	half := len(values) / 2
-	before := stats.TheilSen(times[:half], values[:half], .95)
-	after := stats.TheilSen(times[half:], values[half:], .95)
+	before := stats.TheilSen(x[:half], values[:half], .95)
+	after := stats.TheilSen(x[half:], values[half:], .95)
 	return !(after.Slope > 0 && after.Slope >= keptPace*before.Slope)
 }
 
@@ -77,28 +98,13 @@ func uneven(_ context.Context, e *exam) (found []Finding, _ error) {
 		if s.kind != cpu {
 			continue
 		}
-		for _, replicas := range byJob(s) {
+		for _, replicas := range s.byService() {
 			if f, ok := e.imbalance(replicas); ok {
 				found = append(found, f)
 			}
 		}
 	}
 	return found, nil
-}
-
-// byJob parts a signal into those of each job: only replicas of one service are
-// there to share its work.
-func byJob(s signal) (parts []signal) {
-	for _, l := range s.lines {
-		i := slices.IndexFunc(parts, func(p signal) bool { return p.lines[0].labels.Get(model.JobLabel) == l.labels.Get(model.JobLabel) })
-		if i < 0 {
-			part := s
-			part.lines = nil
-			parts, i = append(parts, part), len(parts)
-		}
-		parts[i].lines = append(parts[i].lines, l)
-	}
-	return parts
 }
 
 func (e *exam) imbalance(s signal) (Finding, bool) {
@@ -126,6 +132,9 @@ func (e *exam) imbalance(s signal) (Finding, bool) {
 		RootCause:       "uneven load: hot replicas handle more, or heavier, requests than the others, or do something beside them",
 		Recommendations: []string{"Look at the load balancer's way of choosing: round-robin counts requests, not their weight", "Try least connections, or weights", "See what else the hot replicas do"},
 		Evidence:        []Evidence{e.evidence(s.query, s.share(l), above(s.share(l), fullShare), fmt.Sprintf("%s against a mean of %s", percent(hottest/limit), percent(all/limit)), fmt.Sprintf("hottest below %.2f times the mean", unevenRatio))},
-		improve:         []Improvement{evenOut(s, limit, hottest, all)},
+		improve: []Improvement{
+			evenOut(s, limit, hottest, all),
+			{Horizon: longTerm, Action: fmt.Sprintf("Give the heaviest requests replicas of %s of their own", s.component)},
+		},
 	}, true
 }

@@ -34,7 +34,7 @@ var Probes = []Probe{
 // probedMetrics are those that probes ask for beside the sources.
 var probedMetrics = []string{
 	"go_cpu_classes_gc_total_cpu_seconds_total", "jvm_gc_pause_seconds_sum", "go_sync_mutex_wait_total_seconds_total", schedulerWaits,
-	"container_cpu_cfs_throttled_periods_total", "db_pool_wait_seconds", "db_pool_wait_seconds_sum",
+	"container_cpu_cfs_throttled_periods_total", "container_oom_events_total", "kube_pod_container_status_restarts_total", "process_start_time_seconds", "db_pool_wait_seconds", "db_pool_wait_seconds_sum",
 	"hikaricp_connections_acquire_seconds_sum", "go_sql_wait_duration_seconds_total",
 	"llm_request_duration_seconds", "llm_request_duration_seconds_sum", "http_client_request_duration_seconds", "http_client_request_duration_seconds_sum",
 }
@@ -42,7 +42,7 @@ var probedMetrics = []string{
 // The thresholds of METHODS 6.
 const (
 	fullShare      = .90  // of a limit: used up
-	leastBeyond    = 1.2  // of a limit, on average: it can't be one. Rates over short windows may well be a little above 1
+	leastBeyond    = 1.2  // of a limit: it can't be one. Rates over short windows may well be a little above 1
 	mostOfTheTime  = .80  // of the window, for a resource to be saturated
 	poolTime       = .50  // of the samples with all connections out, for a pool to be exhausted
 	waitShare      = .10  // of the time of requests that waits for a pool or a lock take
@@ -68,11 +68,13 @@ func generator(_ context.Context, e *exam) ([]Finding, error) {
 		return nil, nil
 	}
 	return []Finding{{
-		ID: "loadgen", Component: "Load generator", Resource: "Load generator", Severity: Medium,
+		ID: "loadgen", Component: "Load generator", Resource: "Offered load", Severity: Medium,
 		Symptom: "the load was not what the profile asked for: " + problems[0], RootCause: "the load generator could not keep up, or a part of it was missing",
 		Recommendations: []string{"Give the load generator more processors, or spread it over segments (loadgen run --segment)", "Judge the service only by runs with a valid load"},
+		Impact:          "what the service shows under another load than the one asked for says little",
 		Evidence:        []Evidence{{Query: fmt.Sprintf(`loadgen_cpu_ratio{run=%q}`, e.Run.ID), Shows: strings.Join(problems, "; "), Threshold: "start lag, processor, drops and offered load within their bounds"}},
 		strength:        2, covers: e.always(),
+		improve: []Improvement{{Horizon: quickWin, Action: "Measure again with the load generator on processors of its own, or in more segments"}},
 	}}, nil
 }
 
@@ -90,6 +92,10 @@ func failing(_ context.Context, e *exam) (found []Finding, _ error) {
 			RootCause:       "requests fail in the service itself; a saturated resource that explains it would stand before this finding",
 			Recommendations: []string{"Look at the service's log at the time given", "See which endpoint and status the errors have"},
 			Evidence:        []Evidence{{Query: s.Query, Shows: s.Missed, Threshold: "the objective's own bound", Onset: at, Peak: math.NaN(), Overlap: 1}},
+			improve: []Improvement{
+				{Horizon: quickWin, Action: "Mend what fails most often: the log, by endpoint and status, at the time of the errors"},
+				{Horizon: mediumTerm, Action: "Try again what fails for a passing reason, a limited number of times"},
+			},
 		}
 		found = append(found, f)
 		break // one for all objectives on errors
@@ -176,10 +182,22 @@ func (e *exam) hot(s signal, share float64) (hot []line) {
 
 // named says which line of a signal is meant.
 func named(s signal, l line) string {
-	if l.name == "" || len(s.lines) == 1 {
+	switch {
+	case l.name == "" || len(s.lines) == 1:
 		return s.component
+	case strings.Contains(l.name, s.component):
+		return l.name
 	}
 	return s.component + " " + l.name
+}
+
+// usedOf says how much of its limit a line used at most.
+func (e *exam) usedOf(s signal, l line) string {
+	peak, limit := quantity(e.peak(l.values), s.unit), s.limitOf(l)
+	if math.IsNaN(limit) {
+		return peak + " (its limit is not known)"
+	}
+	return fmt.Sprintf("%s of %s (%s)", peak, quantity(limit, s.unit), percent(e.peak(s.share(l))))
 }
 
 // ofLimit says of which limit a share is; of a resource whose values are shares there is nothing to say.

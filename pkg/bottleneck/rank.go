@@ -34,11 +34,14 @@ func (e *exam) overlap(covers []bool, s Symptom) float64 {
 }
 
 // concerns tells whether a finding can be the cause of a symptom: errors don't
-// make answers slow, nor slow answers errors. A dependency makes a quantile miss
+// make answers slow, nor slow answers errors, and what is kept makes nothing wait,
+// however full it is. A dependency makes a quantile miss
 // its bound where its slow calls alone are enough for that, or where without the
 // requests that call it too few slow ones would be left.
 func (e *exam) concerns(f Finding, s Symptom) bool {
 	switch f.class {
+	case stock:
+		return false
 	case ownErrors:
 		return s.Kind == Errors
 	case dependency:
@@ -71,12 +74,17 @@ func (e *exam) judge(f Finding) Finding {
 	}
 	switch {
 	case f.Impact != "":
+	case len(e.Symptoms) == 0 && e.Held == 0:
+		f.Impact = "not known: no objective was judged"
 	case len(e.Symptoms) == 0:
-		f.Impact = "none on the objectives: all bounds held"
+		f.Impact = "none on the objectives: all bounds that were judged held"
 	case !(most >= leastOverlap):
 		f.Impact = "minor: it does not go with the times at which bounds were missed"
 	default:
 		f.Impact = fmt.Sprintf("it covers %s of the time in which %s (%s) missed its bound", percent(most), of.Title, of.Missed)
+	}
+	if f.failed != "" {
+		f.Severity, f.Impact = High, fmt.Sprintf("the bound on it failed (%s); %s", f.failed, f.Impact)
 	}
 	for i := range f.Evidence {
 		f.Evidence[i].Overlap = most

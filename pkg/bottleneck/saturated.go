@@ -10,42 +10,116 @@ import (
 	"github.com/plumbline/plumbline/pkg/stats"
 )
 
-// utilization finds work that a resource could not take more of.
-func utilization(_ context.Context, e *exam) (found []Finding, _ error) {
+// utilization finds work that a resource could not take more of, and what is kept
+// up to its limit.
+func utilization(ctx context.Context, e *exam) (found []Finding, _ error) {
 	for _, s := range e.signals {
 		hot := e.hot(s, fullShare)
-		if s.kind == pool || len(hot) == 0 {
-			continue
-		}
-		worst := hot[0]
-		for _, l := range hot {
-			if e.timeAbove(above(s.share(l), fullShare)) > e.timeAbove(above(s.share(worst), fullShare)) {
-				worst = l
+		switch {
+		case s.kind == pool || len(hot) == 0:
+		case s.kind.isStock():
+			fs, err := e.kept(ctx, s, hot)
+			if err != nil {
+				return nil, err
 			}
+			found = append(found, fs...)
+		default:
+			found = append(found, e.busy(s, hot))
 		}
-		full := above(s.share(worst), fullShare)
-		time := e.timeAbove(full)
-		f := Finding{
-			ID: s.id, Component: s.component, Resource: s.resource, strength: time, values: s.share(worst), covers: full,
-			Symptom:   fmt.Sprintf("%s of %s peaked at %s%s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), ofLimit(s, worst), percent(fullShare), percent(time)),
-			RootCause: "the load needs more of it than there is; waiting grows as 1/(1 − utilization)",
-			Evidence:  []Evidence{e.evidence(s.query, s.share(worst), full, fmt.Sprintf("%d of %d above %s", len(hot), len(s.lines), percent(fullShare)), "below "+percent(fullShare)+" of the limit")},
-		}
-		if time >= mostOfTheTime {
-			f.Severity = Medium
-		}
-		if s.kind == cpu {
-			f.processor = worst
-		}
-		f.Recommendations = []string{fmt.Sprintf("Give %s more %s, or run more replicas", s.component, s.resource), "Find what uses it: profile the service under this load"}
-		if s.isMachine() {
-			f.RootCause = "all that runs there needs more of it than there is; waiting grows as 1/(1 − utilization)"
-			f.Recommendations = []string{"See which process uses it: the service, the load generator, or another one", "Keep the machine to the service, or give it more " + s.resource}
-		}
-		f.improve = []Improvement{e.moreOf(s, worst)}
-		found = append(found, f)
 	}
 	return found, nil
+}
+
+// full is what can be said of any resource that reached its limit, by the line that
+// was full for longest.
+func (e *exam) full(s signal, hot []line) (Finding, line) {
+	worst := hot[0]
+	for _, l := range hot {
+		if e.timeAbove(above(s.share(l), fullShare)) > e.timeAbove(above(s.share(worst), fullShare)) {
+			worst = l
+		}
+	}
+	full := above(s.share(worst), fullShare)
+	time := e.timeAbove(full)
+	return Finding{
+		ID: s.id, Component: s.component, Resource: s.resource, strength: time, values: s.share(worst), covers: full, failed: s.failed,
+		Symptom:  fmt.Sprintf("%s of %s peaked at %s%s, and was above %s for %s of the window", s.resource, named(s, worst), percent(e.peak(s.share(worst))), ofLimit(s, worst), percent(fullShare), percent(time)),
+		Evidence: []Evidence{e.evidence(s.query, s.share(worst), full, fmt.Sprintf("%d of %d above %s", len(hot), len(s.lines), percent(fullShare)), "below "+percent(fullShare)+" of the limit")},
+	}, worst
+}
+
+// busy is what is found of a resource that works.
+func (e *exam) busy(s signal, hot []line) Finding {
+	f, worst := e.full(s, hot)
+	f.RootCause = "the load needs more of it than there is; waiting grows as 1/(1 − utilization)"
+	f.Recommendations = []string{fmt.Sprintf("Give %s more %s, or run more replicas", s.component, s.resource), "Find what uses it: profile the service under this load"}
+	f.improve = []Improvement{e.moreOf(s, worst), e.lessOf(s, worst)}
+	if f.strength >= mostOfTheTime {
+		f.Severity = Medium
+	}
+	if s.kind == cpu {
+		f.processor = worst
+	}
+	if s.isMachine() {
+		f.RootCause = "all that runs there needs more of it than there is; waiting grows as 1/(1 − utilization)"
+		f.Recommendations = []string{"See which process uses it: the service, the load generator, or another one", "Keep the machine to the service, or give it more " + s.resource}
+		f.improve = []Improvement{more(s)}
+	}
+	return f
+}
+
+// kept is what is found of memory and the like: being full, it is a risk and makes
+// nothing wait. Memory that grows on besides is told of by the growth probe.
+func (e *exam) kept(ctx context.Context, s signal, hot []line) ([]Finding, error) {
+	f, worst := e.full(s, hot)
+	f.class = stock
+	f.RootCause = "what is kept there takes nearly all there is: a cache does so and evicts, anything else fails or is killed when it needs more"
+	f.Impact = "a risk: what is full may fail or be killed, but makes nothing wait"
+	f.Recommendations = []string{"See whether it may evict, and how much it does (Redis: maxmemory-policy, evicted_keys)", fmt.Sprintf("If it may not, give %s more %s, or keep less there", s.component, s.resource)}
+	f.improve = []Improvement{more(s)}
+	killed, err := e.restarted(ctx, worst)
+	_, grows := e.rise(worst)
+	switch {
+	case err != nil:
+		return nil, err
+	case killed.Peak > 0:
+		f.Severity = High
+		f.Impact = fmt.Sprintf("%s was killed or restarted in the same window (%s)", named(s, worst), killed.Shows)
+		f.Evidence = append(f.Evidence, killed)
+	case grows && s.kind == memory:
+		return nil, nil
+	case grows:
+		f.Severity = Medium
+	}
+	return []Finding{f}, nil
+}
+
+// restarts tell what was killed or began anew, and how often.
+var restarts = []struct{ needs, query string }{
+	{"container_oom_events_total", `sum by (pod) (increase(container_oom_events_total{pod!=""}[$window]))`},
+	{"kube_pod_container_status_restarts_total", `sum by (pod) (increase(kube_pod_container_status_restarts_total[$window]))`},
+	{"process_start_time_seconds", `sum by (job, instance) (changes(process_start_time_seconds{` + ours + `}[$window]))`},
+}
+
+// restarted is the evidence that what a line is of was killed or restarted; its peak
+// is 0 where nothing tells of that.
+func (e *exam) restarted(ctx context.Context, l line) (Evidence, error) {
+	for _, r := range restarts {
+		if !e.present[r.needs] {
+			continue
+		}
+		res, err := e.meter.Query(ctx, e.expand(r.query), e.Window.End)
+		if err != nil {
+			return Evidence{}, err
+		}
+		for _, s := range res.Series {
+			// increase() extrapolates to the edges of the window, so one is not exactly one.
+			if n := math.Round(s.Points[0].Value); n > 0 && (line{labels: s.Labels}).isOf(l) {
+				return Evidence{Query: e.expand(r.query), Shows: fmt.Sprintf("%s: %.0f", r.needs, n), Threshold: "none", Peak: n, Overlap: math.NaN()}, nil
+			}
+		}
+	}
+	return Evidence{}, nil
 }
 
 // exhaustion finds pools whose connections were all handed out.
@@ -70,10 +144,10 @@ func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
 		}
 		out := e.timeAbove(above(share, 1))
 		f := Finding{
-			ID: s.id, Component: s.component, Resource: s.resource, strength: math.Max(out, wait.share), values: share, covers: full,
-			Symptom:   fmt.Sprintf("%s of %s reached %s of %s (%s)", s.resource, named(s, l), quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit), percent(e.peak(share))),
+			ID: s.id, Component: s.component, Resource: s.resource, strength: math.Max(out, wait.share), values: share, covers: full, failed: s.failed,
+			Symptom:   fmt.Sprintf("%s of %s reached %s", s.resource, named(s, l), e.usedOf(s, l)),
 			RootCause: "bursts need nearly as many connections at once as the pool has",
-			Evidence:  []Evidence{e.evidence(s.query, share, full, fmt.Sprintf("peak %s of %s", quantity(e.peak(l.values), s.unit), quantity(s.limitOf(l), s.unit)), "below "+percent(fullShare)+" of the limit")},
+			Evidence:  []Evidence{e.evidence(s.query, share, full, "peak "+e.usedOf(s, l), "below "+percent(fullShare)+" of the limit")},
 		}
 		if s.unit != "ratio" { // a count of those that hold one
 			f.crowd = line{name: "connections that were out", labels: l.labels, values: l.values}
@@ -89,8 +163,12 @@ func exhaustion(ctx context.Context, e *exam) (found []Finding, _ error) {
 			f.Severity = Medium
 			f.RootCause = fmt.Sprintf("the pool is too small for the load: all connections were handed out in %s of the samples", percent(out))
 		}
-		f.Recommendations = []string{fmt.Sprintf("Raise the limit of %s, as far as the database allows", quantity(s.limitOf(l), s.unit)), "Hold connections for less time: look at the slowest queries, and don't hold one while waiting for something else"}
-		f.improve = []Improvement{e.largerPool(s, l)}
+		f.Recommendations = []string{fmt.Sprintf("Raise the limit of %s, as far as what stands behind it bears that", s.resource), "Hold connections for less time: look at the slowest queries, and don't hold one while waiting for something else"}
+		f.improve = []Improvement{
+			e.largerPool(s, l),
+			{Horizon: mediumTerm, Action: fmt.Sprintf("Hold each of the %s for less time: the slowest queries first", s.resource)},
+			{Horizon: longTerm, Action: fmt.Sprintf("Share the %s of %s among all replicas through a proxy, or move reads to copies of the data", s.resource, s.component)},
+		}
 		found = append(found, f)
 	}
 	return found, nil
@@ -116,13 +194,17 @@ type wait struct {
 // lockWaits is where the time spent waiting for locks is counted.
 const lockWaits = "go_sync_mutex_wait_total_seconds_total"
 
-// waits measures the time spent waiting that a metric counts: a histogram or a counter of seconds.
+// waits measures the time spent waiting that a metric counts: a counter of seconds,
+// a summary, or a histogram, classic or native.
 func (e *exam) waits(ctx context.Context, metric string) (wait, error) {
 	var seconds []float64
 	query := ""
 	switch {
 	case e.seconds == nil || metric == "":
-	case e.present[metric] && strings.HasSuffix(metric, "_total"):
+	case e.present[metric+"_sum"], e.present[metric] && strings.HasSuffix(metric, "_total"):
+		if e.present[metric+"_sum"] {
+			metric += "_sum"
+		}
 		query = fmt.Sprintf("%s{%s}", metric, ours)
 		lines, err := e.counter(ctx, query)
 		if err != nil {
@@ -132,7 +214,7 @@ func (e *exam) waits(ctx context.Context, metric string) (wait, error) {
 			seconds = lines[0].values
 		}
 		query = fmt.Sprintf("sum (rate(%s[%s]))", query, e.expand("$rate"))
-	case e.present[metric] || e.present[metric+"_sum"]:
+	case e.present[metric]:
 		spent, err := e.spent(ctx, metric+"{"+ours+"}", "")
 		if err != nil {
 			return wait{}, err
@@ -140,7 +222,7 @@ func (e *exam) waits(ctx context.Context, metric string) (wait, error) {
 		if len(spent) > 0 {
 			seconds = spent[0].seconds
 		}
-		query = fmt.Sprintf("sum (rate(%s_sum[%s]))", metric, e.expand("$rate"))
+		query = fmt.Sprintf("histogram_sum(sum (rate(%s[%s])))", metric, e.expand("$rate"))
 	}
 	if seconds == nil {
 		return wait{}, nil
@@ -193,7 +275,10 @@ func collection(ctx context.Context, e *exam) (found []Finding, _ error) {
 			RootCause:       "requests make more short-lived objects than the collector can clear on the side",
 			Recommendations: []string{"Find where objects are made (an allocation profile), and use them again", "Give the collector more memory to work with (GOGC or GOMEMLIMIT, -Xmx)"},
 			Evidence:        []Evidence{e.evidence(query, l.values, covers, percent(share)+" on average", "below "+percent(gcShare))},
-			improve:         []Improvement{lessGarbage(share)},
+			improve: []Improvement{
+				{Horizon: quickWin, Action: "Let the collector run half as often: twice the heap (GOGC=200, or a larger -Xmx)", Estimate: percent(share/2) + " less processor time", Formula: "share of the collector / 2: it works in proportion to how often it runs"},
+				lessGarbage(share),
+			},
 		})
 	}
 	return found, nil
@@ -254,7 +339,10 @@ func contention(ctx context.Context, e *exam) ([]Finding, error) {
 		RootCause:       "lock contention: work that is done under one lock is done by one request at a time, however many processors there are",
 		Recommendations: []string{"Find the lock with a mutex profile", "Do less under it, or split it (by key, or into readers and writers)"},
 		Evidence:        []Evidence{w.evidence},
-		improve:         []Improvement{withoutWait("Split the lock, or do less under it", "waits for locks", w.share, mediumTerm)},
+		improve: []Improvement{
+			withoutWait("Split the lock, or do less under it", "waits for locks", w.share, mediumTerm),
+			{Horizon: longTerm, Action: "Part what the lock guards by key, so that requests share nothing that must be locked"},
+		},
 	}}, nil
 }
 
@@ -279,6 +367,10 @@ func throttling(ctx context.Context, e *exam) (found []Finding, _ error) {
 			RootCause:       "bursts use the CPU limit's quota up before the period of 100 ms ends, however low the mean is",
 			Recommendations: []string{"Raise the CPU limit, or take it off and keep the request", "Let the runtime use no more threads than the limit has cores"},
 			Evidence:        []Evidence{e.evidence(query, l.values, covers, percent(share)+" on average", "below "+percent(throttleShare)+" of the periods")},
+			improve: []Improvement{
+				{Horizon: quickWin, Action: fmt.Sprintf("Raise the CPU limit of %s, or take it off and keep the request", l.name)},
+				{Horizon: mediumTerm, Action: "Let bursts take less processor at once: fewer threads than the limit has cores, work spread over time"},
+			},
 		})
 	}
 	return found, nil
@@ -310,6 +402,10 @@ func queueing(_ context.Context, e *exam) ([]Finding, error) {
 		Recommendations: []string{"Look at the resource that stands beside this one", "Shed or limit load before it queues"},
 		Evidence: []Evidence{{Query: fmt.Sprintf("sum (rate(%s_sum[%s]))", e.expand(e.Requests), e.expand("$rate")), Shows: fmt.Sprintf("%.1f times as many in flight at the end", grew),
 			Threshold: fmt.Sprintf("no growth with a throughput elasticity below %.1f", flatElasticity), Peak: extreme(inFlight), Overlap: math.NaN()}},
+		improve: []Improvement{
+			lessInFlight(slope.At(times[0]), slope.At(times[n-1]), ratesLine.At(times[n-1])),
+			{Horizon: longTerm, Action: "Scale by itself with the requests in flight, before they queue"},
+		},
 	}}, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/stats"
 )
 
 // A kind is what a resource is made of; it decides which probes look at it.
@@ -21,14 +22,19 @@ type kind int
 const (
 	other kind = iota
 	cpu
-	memory // kept, not worked with: its growth matters
-	pool   // of connections or the like: handed out and given back
+	memory  // and disk space: kept, not worked with, so its growth matters
+	handles // of files: kept as well, for as long as a connection or a file is open
+	pool    // of connections or the like: handed out and given back
 )
+
+// isStock tells whether a resource is kept rather than worked with: what is full of
+// it makes nothing wait, but fails or is killed.
+func (k kind) isStock() bool { return k == memory || k == handles }
 
 // A Source is a resource that is found by the metrics it exports, where the SLA
 // names none of them.
 type Source struct {
-	ID, Component, Resource, Unit string
+	ID, Component, Resource, Unit string // the component is "" where it is the service that each series is of
 	Kind                          kind
 	Needs                         string // the metric that must be there
 	Used, Limit                   string // PromQL; a limit may be missing
@@ -43,18 +49,18 @@ const processCPU = `sum by (job, instance) (rate(process_cpu_seconds_total{` + o
 
 // Sources are the resources that are found by themselves.
 var Sources = []Source{
-	{"container-cpu", "Containers", "CPU", "cores", cpu, "container_cpu_usage_seconds_total",
+	{"container-cpu", "", "CPU", "cores", cpu, "container_cpu_usage_seconds_total",
 		`sum by (pod) (rate(container_cpu_usage_seconds_total{container!="",pod!=""}[$rate]))`, `sum by (pod) (kube_pod_container_resource_limits{resource="cpu"})`, ""},
-	{"container-memory", "Containers", "Memory", "bytes", memory, "container_memory_working_set_bytes",
+	{"container-memory", "", "Memory", "bytes", memory, "container_memory_working_set_bytes",
 		`sum by (pod) (container_memory_working_set_bytes{container!="",pod!=""})`, `sum by (pod) (kube_pod_container_resource_limits{resource="memory"})`, ""},
 	{"node-cpu", "Node", "CPU", "ratio", cpu, "node_cpu_seconds_total",
 		`1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~"idle|iowait"}[$rate])) / sum by (instance) (rate(node_cpu_seconds_total[$rate]))`, "1", ""}, // waiting for a disk, it idles
 	{"node-memory", "Node", "Memory", "ratio", memory, "node_memory_MemAvailable_bytes", `1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes`, "1", ""},
 	{"node-disk", "Node", "Disk", "ratio", other, "node_disk_io_time_seconds_total", `max by (instance) (rate(node_disk_io_time_seconds_total[$rate]))`, "1", ""},
-	{"process-cpu", "Process", "CPU", "cores", cpu, "process_cpu_seconds_total",
+	{"process-cpu", "", "CPU", "cores", cpu, "process_cpu_seconds_total",
 		processCPU, `go_sched_gomaxprocs_threads{` + ours + `}`, ""},
-	{"process-memory", "Process", "Memory", "bytes", memory, "process_resident_memory_bytes", `max by (job, instance) (process_resident_memory_bytes{` + ours + `})`, "", ""},
-	{"process-files", "Process", "File descriptors", "", pool, "process_max_fds", `process_open_fds{` + ours + `}`, `process_max_fds{` + ours + `}`, ""},
+	{"process-memory", "", "Memory", "bytes", memory, "process_resident_memory_bytes", `max by (job, instance) (process_resident_memory_bytes{` + ours + `})`, "", ""},
+	{"process-files", "", "File descriptors", "", handles, "process_max_fds", `process_open_fds{` + ours + `}`, `process_max_fds{` + ours + `}`, ""},
 	{"postgres-connections", "Database", "Connections", "", pool, "pg_stat_activity_count", `sum by (instance) (pg_stat_activity_count)`, `max by (instance) (pg_settings_max_connections)`, ""},
 	{"redis-memory", "Redis", "Memory", "bytes", memory, "redis_memory_used_bytes", `max by (instance) (redis_memory_used_bytes)`, `redis_memory_max_bytes`, ""},
 	{"redis-clients", "Redis", "Clients", "", pool, "redis_connected_clients", `max by (instance) (redis_connected_clients)`, `redis_config_maxclients`, ""},
@@ -69,7 +75,8 @@ func kindOf(r Resource) kind {
 		is   kind
 		form *regexp.Regexp
 	}{
-		{pool, regexp.MustCompile(`(?i)connection|pool|clients|_fds`)},
+		{pool, regexp.MustCompile(`(?i)connection|pool|clients`)},
+		{handles, regexp.MustCompile(`(?i)_fds|file descriptors|open files`)},
 		{memory, regexp.MustCompile(`(?i)memory|resident|heap|storage|disk space`)},
 		{cpu, regexp.MustCompile(`(?i)cpu`)},
 	} {
@@ -87,6 +94,8 @@ type signal struct {
 	waits                                string  // metric of the time spent waiting for it; "" when not known
 	limit                                float64 // of every line that has none of its own; NaN when not known
 	lines                                []line
+	failed                               string // by what the SLA's own bound on it was missed
+	demand                               Demand // of the mean of its lines
 }
 
 // A line is one series of a signal: a value for each interval, NaN where there is none.
@@ -105,6 +114,35 @@ func (s signal) share(l line) []float64 {
 		out[i] = v / limit
 	}
 	return out
+}
+
+// podSuffix is what Kubernetes puts behind the name of a workload for each of its
+// pods: a Deployment's replica set and pod, a DaemonSet's pod, or a StatefulSet's
+// ordinal (letters and digits of k8s.io/apimachinery/pkg/util/rand).
+var podSuffix = regexp.MustCompile(`(-[bcdfghjklmnpqrstvwxz2456789]{6,10})?-([bcdfghjklmnpqrstvwxz2456789]{5}|[0-9]+)$`)
+
+// service is what a line is a replica of: the workload of its pod, else its job; ""
+// when it has neither.
+func (l line) service() string {
+	if pod := l.labels.Get("pod"); pod != "" {
+		return podSuffix.ReplaceAllString(pod, "")
+	}
+	return l.labels.Get(model.JobLabel)
+}
+
+// byService parts a signal into those of each service: only its replicas are there
+// to share its work.
+func (s signal) byService() (parts []signal) {
+	for _, l := range s.lines {
+		i := slices.IndexFunc(parts, func(p signal) bool { return p.lines[0].service() == l.service() })
+		if i < 0 {
+			part := s
+			part.lines = nil
+			parts, i = append(parts, part), len(parts)
+		}
+		parts[i].lines = append(parts[i].lines, l)
+	}
+	return parts
 }
 
 // isMachine tells whether a resource is a machine's, which others than the service use too.
@@ -139,7 +177,7 @@ type exam struct {
 	from, to int             // the intervals that are scored
 	present  map[string]bool // metrics that the run has
 	signals  []signal
-	// Limits that can't be ones, since more was used all the time.
+	// Limits that can't be ones, since more was used.
 	disbelieved []string
 	// Of all requests together, interval by interval; nil when not known.
 	requests, seconds []float64
@@ -162,20 +200,36 @@ func newExam(ctx context.Context, m *promql.Meter, s Scope) (*exam, error) {
 		if !(limit > 0) || math.IsInf(limit, 1) {
 			limit = math.NaN()
 		}
-		sig := signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), waitsOf(r), limit, e.lines(r.Series)}
-		if times := e.beyondLimit(sig); times > leastBeyond {
-			e.disbelieved = append(e.disbelieved, fmt.Sprintf("%s: the run used %.3g times its limit of %s: that limit is another one, or not enforced", r.ID, times, quantity(limit, r.Unit)))
-			sig.limit = math.NaN()
-		}
-		e.signals = append(e.signals, sig)
+		e.add(signal{r.ID, r.Component, r.Resource, r.Unit, r.Query, kindOf(r), waitsOf(r), limit, e.lines(r.Series), r.Failed, r.Demand})
 	}
 	return e, nil
 }
 
-// beyondLimit is how many times its limit the hottest line used on average.
-func (e *exam) beyondLimit(s signal) float64 {
-	hottest, mean := e.hottest(s)
-	return mean / s.limitOf(hottest)
+// add puts a signal under examination, without a limit that can't be one.
+func (e *exam) add(s signal) {
+	if l, times := e.beyondLimit(s); times > leastBeyond {
+		e.disbelieved = append(e.disbelieved, fmt.Sprintf("%s: the run used %.3g times its limit of %s: that limit is another one, or not enforced", s.id, times, quantity(s.limitOf(l), s.unit)))
+		s.limit = math.NaN()
+		for i := range s.lines {
+			s.lines[i].limit = 0
+		}
+	}
+	e.signals = append(e.signals, s)
+}
+
+// beyondLimit is how many times its limit a line used, of the line that used most of
+// its own: on average, but at most of what can't be lent beyond its number.
+func (e *exam) beyondLimit(s signal) (l line, times float64) {
+	for _, each := range s.lines {
+		used := stats.Mean(e.scored(s.share(each)))
+		if s.kind == pool || s.kind.isStock() {
+			used = e.peak(s.share(each))
+		}
+		if used > times {
+			l, times = each, used
+		}
+	}
+	return l, times
 }
 
 // findMetrics asks, once, which of the metrics that probes know the run has.
@@ -197,7 +251,7 @@ func duration(d time.Duration) string {
 
 // expand puts what a query may refer to in its place.
 func (e *exam) expand(query string) string {
-	vars := map[string]string{"rate": duration(max(4*e.grid.Step, time.Second)), "window": e.window(), "run": e.Run.ID}
+	vars := map[string]string{"rate": duration(max(rateIntervals*e.grid.Step, time.Second)), "window": e.window(), "run": e.Run.ID}
 	for name, value := range e.Vars {
 		vars[name] = value
 	}
@@ -273,7 +327,7 @@ func (e *exam) measureSources(ctx context.Context) error {
 		if !e.present[s.Needs] || named {
 			continue
 		}
-		sig := signal{s.ID, s.Component, s.Resource, s.Unit, e.expand(s.Used), s.Kind, s.Waits, math.NaN(), nil}
+		sig := signal{id: s.ID, component: s.Component, resource: s.Resource, unit: s.Unit, query: e.expand(s.Used), kind: s.Kind, waits: s.Waits, limit: math.NaN()}
 		var err error
 		if sig.lines, err = e.measure(ctx, sig.query); err != nil {
 			return err
@@ -281,9 +335,28 @@ func (e *exam) measureSources(ctx context.Context) error {
 		if err := e.limit(ctx, &sig, s.Limit); err != nil {
 			return err
 		}
-		e.signals = append(e.signals, sig)
+		if s.Component != "" {
+			e.add(sig)
+			continue
+		}
+		for _, part := range sig.byService() {
+			e.add(part.ofService())
+		}
 	}
 	return nil
+}
+
+// ofService puts its name to the part of a signal that is one service's. Its replicas have
+// the same limit, also those whose own is not known.
+func (s signal) ofService() signal {
+	s.component = s.lines[0].service()
+	s.id += "/" + s.component
+	for _, l := range s.lines {
+		if l.limit > 0 && !(l.limit >= s.limit) {
+			s.limit = l.limit
+		}
+	}
+	return s
 }
 
 // waitsOf is the metric of the time spent waiting for a resource of the SLA: that
@@ -298,25 +371,29 @@ func waitsOf(r Resource) string {
 }
 
 // limit gives each line of a signal its limit: that of the series with the same
-// labels, else the least there is.
+// labels; where no line has such a series, the least there is.
 func (e *exam) limit(ctx context.Context, sig *signal, expr string) error {
 	if expr == "" {
 		return nil
 	}
 	res, err := e.meter.Query(ctx, e.expand(expr), e.Window.End)
+	least := math.NaN()
 	for _, s := range res.Series {
 		v := s.Points[0].Value
 		if !(v > 0) || math.IsInf(v, 0) {
 			continue // 0 and infinite are how exporters say that there is none
 		}
-		if !(v >= sig.limit) {
-			sig.limit = v
+		if !(v >= least) {
+			least = v
 		}
 		for i, l := range sig.lines {
 			if l.labels.Len() > 0 && l.isOf(line{labels: s.Labels}) {
 				sig.lines[i].limit = v
 			}
 		}
+	}
+	if !slices.ContainsFunc(sig.lines, func(l line) bool { return l.limit > 0 }) {
+		sig.limit = least
 	}
 	return err
 }

@@ -480,7 +480,7 @@ func TestPublic(t *testing.T) {
 		"http://me:hunt er2@prometheus":       "…@prometheus",
 		"prometheus":                          "prometheus",
 	} {
-		if got := promql.Public(address); got != want {
+		if got := Public(address); got != want {
 			t.Errorf("%s: got %s, want %s", address, got, want)
 		}
 	}
