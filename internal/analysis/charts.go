@@ -81,7 +81,8 @@ func resourceChart(r slo.ResourceResult) report.Chart {
 		addPoints(&c, seriesName(s.Labels), s.Points)
 	}
 	if !math.IsNaN(r.Limit) {
-		c.Limits = append(c.Limits, report.Limit{Name: "limit", Value: report.Number(r.Limit)})
+		limit := report.Number(r.Limit)
+		c.Limits = append(c.Limits, report.Limit{Name: "limit " + report.Quantity(limit, r.Resource.Unit), Value: limit})
 	}
 	if b := r.Resource.Peak; b != nil && b.Must != nil && r.Resource.Unit == "ratio" && !math.IsNaN(b.Must.Limit()) {
 		c.Limits = append(c.Limits, report.Limit{Name: report.BoundText(b.Must.Text), Value: report.Number(b.Must.Limit())})

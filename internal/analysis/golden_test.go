@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/plumbline/plumbline/internal/analysis"
+	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/report"
 )
 
@@ -52,6 +54,28 @@ func TestReferenceGolden(t *testing.T) {
 		if f.Name == "json" {
 			checkSchema(t, got.Bytes())
 		}
+	}
+}
+
+// Reporting on a run again gives the same PDF, to the byte.
+func TestReferenceReportedAgainIsTheSamePDF(t *testing.T) {
+	once, err := referenceMade()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &analysis.Analyzer{Store: store.Open(results), Version: "golden"}
+	again, err := a.Report(t.Context(), referenceRun, analysis.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pdfs [2]bytes.Buffer
+	for i, r := range []report.Report{once, again} {
+		if err := report.PDF(&pdfs[i], r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(pdfs[0].Bytes(), pdfs[1].Bytes()) {
+		t.Error("got other bytes for the same run, want the same")
 	}
 }
 

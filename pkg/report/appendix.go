@@ -133,7 +133,11 @@ func queryNote(q Query) string {
 	if !q.Start.IsZero() {
 		when = fmt.Sprintf("%s–%s UTC, step %s", q.Start.UTC().Format(dayAndTime), q.At.UTC().Format(timeOfDay), quantity(Number(q.Step), "s"))
 	}
-	parts := []string{when, fmt.Sprintf("%d series in %s", q.Series, quantity(Number(q.Seconds), "s"))}
+	came := fmt.Sprintf("%d series", q.Series)
+	if q.Seconds > 0 {
+		came += " in " + quantity(Number(q.Seconds), "s")
+	}
+	parts := []string{when, came}
 	if q.Error != "" {
 		parts = append(parts, "error: "+q.Error)
 	}

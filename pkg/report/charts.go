@@ -98,7 +98,7 @@ func draw(c Chart, r run.Run) drawing {
 		d.Unscored = append(d.Unscored, [2]Number{Number(w.Start.Unix()), Number(w.End.Unix())})
 	}
 	step := niceStep(top / factor / 4)
-	d.Decimals = max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	d.Decimals = decimalsOf(step)
 	for v := 0.0; ; v += step {
 		d.Ticks = append(d.Ticks, math.Round(v/step)*step)
 		if v >= top/factor {
@@ -158,6 +158,15 @@ func niceStep(raw float64) float64 {
 		}
 	}
 	return 10 * power
+}
+
+// decimalsOf are as many as the ticks of an axis need that are a step apart.
+func decimalsOf(step float64) int {
+	decimals := 0
+	for shifted := step; math.Abs(shifted-math.Round(shifted)) > 1e-6*shifted && decimals < 9; shifted *= 10 {
+		decimals++
+	}
+	return decimals
 }
 
 // unscored are the stretches of the chart that no objective counts.
@@ -225,8 +234,7 @@ func drawSVG(d drawing) svg {
 	for _, v := range d.Ticks {
 		s.Grid = append(s.Grid, svgTick{At: y(v), Label: thousands(v, d.Decimals)})
 	}
-	for i := range clockTicksPerChart {
-		t := first + (last-first)*float64(i)/(clockTicksPerChart-1)
+	for _, t := range d.places() {
 		s.Clock = append(s.Clock, svgTick{At: x(t), Label: d.at(t)})
 	}
 	for _, w := range d.Unscored {
@@ -247,12 +255,26 @@ func drawSVG(d drawing) svg {
 	return s
 }
 
+// places are where the axis below has its labels: evenly, but on whole runs.
+func (d drawing) places() []float64 {
+	first, last := d.Times[0], d.Times[len(d.Times)-1]
+	var all []float64
+	for i := range clockTicksPerChart {
+		t := first + (last-first)*float64(i)/(clockTicksPerChart-1)
+		if d.Names != nil {
+			t = math.Round(t)
+		}
+		all = append(all, t)
+	}
+	return slices.Compact(all)
+}
+
 // at is the label of a place on the axis.
 func (d drawing) at(t float64) string {
 	if d.Names == nil {
 		return time.Unix(int64(t), 0).UTC().Format(timeOfDay)
 	}
-	return "#" + thousands(math.Round(t), 0)
+	return "#" + thousands(t, 0)
 }
 
 // path draws known values; a gap in the data is a gap in the line.

@@ -58,16 +58,16 @@ func findingTable(f Finding) table {
 		}
 		add(name, text(what))
 	}
-	for i, e := range f.Evidence {
-		name := ""
-		if i == 0 {
-			name = "Evidence"
+	for _, e := range f.Evidence {
+		detail := evidenceDetail(e)
+		shown := text(strings.TrimSuffix(e.Text+" · "+detail, " · "))
+		if e.Query == "" {
+			add("Evidence", shown)
+			continue
 		}
-		c := text(e.Text)
-		if e.Query != "" {
-			c.Source = &source{Title: title, Value: e.Text, Detail: evidenceDetail(e), Query: e.Query, Link: e.Link}
-		}
-		add(name, c)
+		shown.Source = &source{Title: title, Value: e.Text, Detail: detail, Query: e.Query, Link: e.Link}
+		add("Evidence", shown)
+		add("Query", text(e.Query))
 	}
 	if f.Page != "" {
 		add("How it is found", link(f.Page))
@@ -78,7 +78,7 @@ func findingTable(f Finding) table {
 func evidenceDetail(e Evidence) string {
 	var parts []string
 	if e.Threshold != "" {
-		parts = append(parts, e.Threshold)
+		parts = append(parts, "threshold: "+e.Threshold)
 	}
 	if !e.Onset.IsZero() {
 		parts = append(parts, "since "+e.Onset.UTC().Format(timeOfDay))

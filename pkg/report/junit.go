@@ -63,7 +63,7 @@ func JUnit(w io.Writer, r Report) error {
 	for _, res := range r.Resources {
 		if res.Judged {
 			s.add(verdictCase(res.Component, res.Resource, res.Verdict,
-				fmt.Sprintf("average %s, peak %s, limit %s, target %s", quantity(res.Average, res.Unit), quantity(res.Peak, res.Unit), quantity(res.Limit, res.Unit), bounds(res.Must, res.Should)), res.Reason, res.Query))
+				fmt.Sprintf("average %s, peak %s, limit %s, target %s", beside(res.Average, res.Unit, res.Must, res.Should), beside(res.Peak, res.Unit, res.Must, res.Should), quantity(res.Limit, res.Unit), bounds(res.Must, res.Should)), res.Reason, res.Query))
 		}
 	}
 	all := junitSuites{Name: r.Run.Service, Tests: s.Tests, Failures: s.Failures, Skipped: s.Skipped, Suites: []junitSuite{s}}
@@ -106,7 +106,7 @@ func objectiveCases(o Objective) (cases []junitCase) {
 		if len(row.Labels) > 0 {
 			name += " " + labelsText(row.Labels)
 		}
-		cases = append(cases, verdictCase(o.Group, name, row.Verdict, quantity(row.Value, o.Unit)+", target "+bounds(o.Must, o.Should), row.Reason, row.Query))
+		cases = append(cases, verdictCase(o.Group, name, row.Verdict, beside(row.Value, o.Unit, o.Must, o.Should)+", target "+bounds(o.Must, o.Should), row.Reason, row.Query))
 	}
 	return cases
 }

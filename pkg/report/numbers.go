@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,61 @@ func quantity(n Number, unit string) string {
 		return plain(v)
 	}
 	return plain(v) + " " + unit
+}
+
+// beside prints a number that stands next to its bounds: with more digits where it
+// would else read like one of them that it differs from (1.004 s by < 1 s).
+func beside(n Number, unit string, bounds ...string) string {
+	const equal = 1e-9 // relative; what is nearer differs by rounding alone
+	text, v := quantity(n, unit), float64(n)
+	for _, b := range boundValues(strings.Join(bounds, " ")) {
+		if quantity(Number(b), unit) == text && math.Abs(v-b) > equal*math.Abs(b) {
+			return apart(v, b, unit)
+		}
+	}
+	return text
+}
+
+// apart prints v with as many digits as it takes to tell it from another number.
+func apart(v, other float64, unit string) string {
+	digits := 4
+	for precise(v, unit, digits) == precise(other, unit, digits) {
+		digits++
+	}
+	return precise(v, unit, digits)
+}
+
+// precise prints v with so many significant digits.
+func precise(v float64, unit string, digits int) string {
+	factor, name := scale(unit, v)
+	decimals := 0
+	if scaled := math.Abs(v / factor); scaled > 0 {
+		decimals = max(0, digits-1-int(math.Floor(math.Log10(scaled))))
+	}
+	return strings.TrimSuffix(trimZeros(thousands(v/factor, decimals))+" "+name, " ")
+}
+
+// boundValues are the numbers in a bound of an SLA file, in base units.
+func boundValues(text string) (values []float64) {
+	for _, m := range boundNumber.FindAllStringSubmatch(text, -1) {
+		if v, err := strconv.ParseFloat(strings.ReplaceAll(m[1]+m[2], ",", ""), 64); err == nil {
+			values = append(values, v*inBase(m[3]))
+		}
+	}
+	return values
+}
+
+// inBase is how much one of a unit is in base units.
+func inBase(unit string) float64 {
+	if unit == "%" {
+		return .01
+	}
+	for _, p := range slices.Concat(secondPrefixes, bytePrefixes) {
+		if p.name == unit {
+			return p.factor
+		}
+	}
+	return 1
 }
 
 // prefixed prints v in the largest of the prefixes that it reaches.

@@ -20,6 +20,25 @@ func TestQuantity(t *testing.T) {
 	}
 }
 
+// A value that misses a bound never reads like the bound.
+func TestBeside(t *testing.T) {
+	for _, tt := range []struct {
+		value Number
+		unit  string
+		bound string
+		want  string
+	}{
+		{1.004, "s", "< 1s", "1.004 s"}, {1.00004, "s", "< 1000ms", "1.00004 s"}, {0.99996, "s", "< 1s", "0.99996 s"}, {1, "s", "< 1s", "1 s"}, {0.892, "s", "< 1s", "892 ms"},
+		{0.4997, "s", "< 500ms", "499.7 ms"}, {0.4997, "s", "< 400ms", "500 ms"}, {999.96, "req/s", ">= 1000", "999.96 req/s"}, {11996, "req/s", ">= 1,000", "11,996 req/s"},
+		{0.99899, "ratio", "> 99.9%", "99.899 %"}, {0.9, "ratio", "< 90%", "90 %"}, {0.0010004, "ratio", "< 0.1%", "0.10004 %"}, {4.04e9, "bytes", "< 4GB", "4.04 GB"},
+		{NoData, "s", "< 1s", "–"}, {1.004, "s", "", "1 s"}, {0, "", "<= 0", "0"},
+	} {
+		if got := beside(tt.value, tt.unit, tt.bound); got != tt.want {
+			t.Errorf("beside(%v, %q, %q): got %q, want %q", float64(tt.value), tt.unit, tt.bound, got, tt.want)
+		}
+	}
+}
+
 func TestChange(t *testing.T) {
 	for value, want := range map[Number]string{1.2722: "+127 %", -0.5247: "−52 %", 0: "±0 %", 0.031: "+3.1 %"} {
 		if got := change(value); got != want {

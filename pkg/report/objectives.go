@@ -61,8 +61,11 @@ func objectiveNote(o Objective) string {
 	return o.Reason
 }
 
+// valueText is the value as it stands next to its bounds.
+func valueText(o Objective) string { return beside(o.Value, o.Unit, o.Must, o.Should) }
+
 func valueCell(o Objective) cell {
-	c := text(quantity(o.Value, o.Unit))
+	c := text(valueText(o))
 	c.Source = objectiveSource(o)
 	return c
 }
@@ -85,7 +88,7 @@ func objectiveSource(o Objective) *source {
 	if len(o.Labels) > 0 {
 		title += " " + labelsText(o.Labels)
 	}
-	return &source{Title: title, Value: quantity(o.Value, o.Unit), Detail: strings.Join(detail, " · "), Query: o.Query, Link: o.Link}
+	return &source{Title: title, Value: valueText(o), Detail: strings.Join(detail, " · "), Query: o.Query, Link: o.Link}
 }
 
 func orNone(s string) string {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,19 +29,33 @@ const (
 )
 
 // PDF writes the report for paper: a cover with the verdict and the contents, the
-// guide's sections with their plots, and an appendix with the queries. Equal
-// reports give equal bytes.
+// guide's sections with their plots, and an appendix with the queries. A run that
+// is reported again gives the same bytes.
 func PDF(w io.Writer, r Report) error {
+	r = timeless(r)
 	p := newPaper(r)
 	all := sections(r)
 	p.cover(r)
 	p.contents(all)
-	p.AddPage()
-	p.SetY(marginTop)
+	if p.PageNo() == 1 { // the cover stands alone, contents that it has no room for don't
+		p.AddPage()
+		p.SetY(marginTop)
+	}
 	for _, s := range all {
 		p.section(s, r)
 	}
 	return p.Output(w)
+}
+
+// timeless is the report without what differs each time that it is made: it is
+// dated by the end of the run, and doesn't say how long its queries took.
+func timeless(r Report) Report {
+	r.Generated = r.Run.Window.End
+	r.Queries = slices.Clone(r.Queries)
+	for i := range r.Queries {
+		r.Queries[i].Seconds = 0
+	}
+	return r
 }
 
 // paper is a document under way. Text is placed with its baseline in the middle
@@ -190,24 +205,14 @@ func (p *paper) clipped(text string, most float64) string {
 func (p *paper) broken(text string, most float64, lines int) []string {
 	var out []string
 	line := ""
-	for _, word := range strings.Fields(safe(text)) {
-		for p.width(word) > most && len(out) <= lines {
-			head := p.fitting(word, most)
-			if line != "" {
-				out, line = append(out, line), ""
-			}
-			out, word = append(out, head), word[len(head):]
-		}
+	for _, c := range p.chunks(text, most, lines) {
 		switch {
 		case line == "":
-			line = word
-		case p.width(line+" "+word) <= most:
-			line += " " + word
+			line = c.text
+		case p.width(line+c.glue+c.text) <= most:
+			line += c.glue + c.text
 		default:
-			out, line = append(out, line), word
-		}
-		if len(out) > lines {
-			break
+			out, line = append(out, line), c.text
 		}
 	}
 	if line != "" {
@@ -218,6 +223,43 @@ func (p *paper) broken(text string, most float64, lines int) []string {
 		out[lines-1] = p.clipped(out[lines-1]+"…", most)
 	}
 	return out
+}
+
+// A chunk of text is not broken; on one line with the chunk before it, glue stands between.
+type chunk struct{ glue, text string }
+
+// chunks are the words of a text; one that is too long is in parts, and those that
+// still are, in pieces that fit. There are no more than so many lines need.
+func (p *paper) chunks(text string, most float64, lines int) (all []chunk) {
+	used := 0.0
+	for _, word := range strings.Fields(safe(text)) {
+		glue := " "
+		for _, part := range p.parts(word, most) {
+			for part != "" && used <= most*float64(lines+1) {
+				piece := p.fitting(part, most)
+				all = append(all, chunk{glue, piece})
+				used += p.width(piece)
+				part, glue = part[len(piece):], ""
+			}
+		}
+	}
+	return all
+}
+
+// parts are a word, or where it is too long what it consists of: names of pods,
+// paths and expressions are read more easily when broken after their punctuation.
+func (p *paper) parts(word string, most float64) (all []string) {
+	if p.width(word) <= most {
+		return []string{word}
+	}
+	for word != "" {
+		end := strings.IndexAny(word, "-/_.,:;=|)}") + 1
+		if end == 0 {
+			end = len(word)
+		}
+		all, word = append(all, word[:end]), word[end:]
+	}
+	return all
 }
 
 // fitting is the longest start of a word that fits, at least one character.
@@ -355,23 +397,25 @@ func (p *paper) status(s status, x, y, most float64) {
 	p.put(x+size+1.2, y, p.clipped(s.Word, most-size-1.2))
 }
 
-// contents lists the sections, with links to their pages.
+// contents lists the sections in two columns, with links to their pages.
 func (p *paper) contents(all []section) {
-	const line = 6.2
-	p.SetY(p.GetY() + 12)
-	p.room(line * float64(len(all)+2))
+	const line, gap, numberWidth = 5.8, 12.0, 8.0
+	rows := (len(all) + 1) / 2
+	p.SetY(p.GetY() + 10)
+	p.room(13 + line*float64(rows))
 	p.Bookmark("Contents", 0, -1)
 	p.title("Contents")
-	for _, s := range all {
-		p.room(line)
+	p.font(9.5, false)
+	p.colour(ink)
+	top, width := p.GetY(), (textWidth-gap)/2
+	for i, s := range all {
+		x, y := marginX+float64(i/rows)*(width+gap), top+float64(i%rows)*line
 		p.marks[s.ID] = p.AddLink()
-		p.font(9.5, false)
-		p.colour(ink)
-		p.put(marginX, p.GetY()+.7*line, s.Title)
-		p.put(pageWidth-marginX-8, p.GetY()+.7*line, aliasOf(s))
-		p.Link(marginX, p.GetY(), textWidth, line, p.marks[s.ID])
-		p.SetY(p.GetY() + line)
+		p.put(x, y+.7*line, p.clipped(s.Title, width-numberWidth))
+		p.put(x+width-numberWidth, y+.7*line, aliasOf(s))
+		p.Link(x, y, width, line, p.marks[s.ID])
 	}
+	p.SetY(top + line*float64(rows))
 }
 
 func (p *paper) title(text string) {
@@ -411,9 +455,7 @@ func (p *paper) section(s section, r Report) {
 	for _, c := range s.Curves {
 		p.curve(c)
 	}
-	for _, c := range s.Charts {
-		p.plot(draw(c, r.Run))
-	}
+	p.plots(s.Charts, r.Run)
 	for _, c := range s.Code {
 		p.code(c)
 	}
@@ -422,10 +464,10 @@ func (p *paper) section(s section, r Report) {
 // code writes a query in a grey box, with what came back under it.
 func (p *paper) code(c codeBlock) {
 	const inset = 2.0
-	p.font(7.5, false)
+	p.font(6.5, false)
 	lines := p.broken(c.Text, textWidth-2*inset, 12)
 	height := float64(len(lines))*p.lineHeight() + inset
-	p.room(height + 8)
+	p.room(height + 6)
 	y := p.GetY()
 	p.fill(shade)
 	p.Rect(marginX, y, textWidth, height, "F")
@@ -436,11 +478,11 @@ func (p *paper) code(c codeBlock) {
 	if isWeb(c.Link) {
 		p.LinkString(marginX, y, textWidth, height, c.Link)
 	}
-	p.SetY(y + height + .8)
+	p.SetY(y + height + .4)
 	p.colour(muted)
-	p.font(6.5, false)
+	p.font(6, false)
 	p.paragraph(c.Note, 3)
-	p.SetY(p.GetY() + 2)
+	p.SetY(p.GetY() + 1.4)
 }
 
 func isWeb(link string) bool {

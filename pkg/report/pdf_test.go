@@ -253,10 +253,100 @@ func TestPDFRepeatsTableHeads(t *testing.T) {
 	}
 }
 
+// Neither when it was made nor how long its queries took is in the file.
 func TestPDFIsReproducible(t *testing.T) {
-	if once, again := render(t, report.PDF, sample()), render(t, report.PDF, sample()); once != again {
-		t.Error("got other bytes for an equal report, want the same")
+	later := sample()
+	later.Generated = later.Generated.AddDate(0, 0, 1)
+	for i := range later.Queries {
+		later.Queries[i].Seconds += 1.5
 	}
+	if once, again := render(t, report.PDF, sample()), render(t, report.PDF, later); once != again {
+		t.Error("got other bytes for the same run, want the same")
+	}
+	if info, want := poppler(t, "pdfinfo", "-isodates", pdfFile(t, later)), "2026-01-18T12:30:05Z"; !strings.Contains(info, want) {
+		t.Errorf("got another date than the end of the run, %s:\n%s", want, info)
+	}
+}
+
+func TestPDFHasItsContentsOnTheCover(t *testing.T) {
+	r := sample()
+	r.Reading = slices.Repeat(r.Reading, 3) // about as much as there is to say of a run
+	all := words(t, pdfFile(t, r))
+	if _, ok := wordOf(all[0], "Contents"); !ok {
+		t.Error("got a cover without the contents")
+	}
+	if _, ok := wordOf(all[1], "Summary"); !ok {
+		t.Error("got a second page that doesn't begin with the summary")
+	}
+}
+
+// wordOf is where a word stands first on a page.
+func wordOf(page []word, text string) (word, bool) {
+	i := slices.IndexFunc(page, func(w word) bool { return w.Text == text })
+	if i < 0 {
+		return word{}, false
+	}
+	return page[i], true
+}
+
+// crowded is a report with two charts whose lines and bounds leave their bounds'
+// names no room: the line runs along them, and one bound is far above it.
+func crowded() report.Report {
+	r := sample()
+	chart := r.Charts[0]
+	chart.Lines = slices.Clone(chart.Lines)
+	chart.Lines[0].Values = slices.Clone(chart.Lines[0].Values)
+	for i := range chart.Lines[0].Values {
+		chart.Lines[0].Values[i] = 1000 + report.Number(20*(i%2))
+	}
+	chart.Limits = []report.Limit{{Name: "nearbound", Value: 1010}, {Name: "nextbound", Value: 1000}, {Name: "farbound", Value: 1e5}}
+	first, second := chart, chart
+	first.Title, second.Title = "Leftchart", "Rightchart"
+	r.Charts = []report.Chart{first, second}
+	return r
+}
+
+// The names of bounds stand beside the lines, those close to each other one below
+// the other, and one above the axis is named, too.
+func TestPDFNamesBoundsWhereNothingIsDrawn(t *testing.T) {
+	path := pdfFile(t, crowded())
+	drawn := pages(t, path)
+	named := 0
+	for i, page := range words(t, path) {
+		for _, w := range page {
+			if w.Text != "nearbound" && w.Text != "nextbound" && w.Text != "farbound" {
+				continue
+			}
+			named++
+			box := image.Rect(int(w.XMin), int(w.YMin), int(w.XMax)+1, int(w.YMax)+1)
+			if n := dots(drawn[i], box, lineBlue); n > 0 {
+				t.Errorf("page %d: got %d dots of a line over %q, want none", i+1, n, w.Text)
+			}
+			for _, other := range page {
+				if other != w && min(w.XMax, other.XMax)-max(w.XMin, other.XMin) > .6 && min(w.YMax, other.YMax)-max(w.YMin, other.YMin) > 3 {
+					t.Errorf("page %d: got %q over %q", i+1, other.Text, w.Text)
+				}
+			}
+		}
+	}
+	if named != 6 {
+		t.Errorf("got %d names of bounds, want three for each of two charts", named)
+	}
+}
+
+func TestPDFHasTwoChartsBesideEachOther(t *testing.T) {
+	for _, page := range words(t, pdfFile(t, crowded())) {
+		leftmost, ok := wordOf(page, "Leftchart,")
+		if !ok {
+			continue
+		}
+		other, ok := wordOf(page, "Rightchart,")
+		if !ok || other.YMin != leftmost.YMin || other.XMin < leftmost.XMax {
+			t.Errorf("got the second chart at %v, want it beside the first at %v", other, leftmost)
+		}
+		return
+	}
+	t.Error("got no chart")
 }
 
 // Everything stays fast and small enough to be sent around.

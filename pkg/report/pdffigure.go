@@ -34,18 +34,19 @@ func (p *paper) curve(c curve) {
 	p.colour(ink)
 	p.font(8.5, true)
 	p.put(marginX, p.GetY()+4, p.clipped(c.Title+", "+unit, textWidth))
-	f := frame{left: marginX + plotLeft, top: p.GetY() + 7.5, width: textWidth - plotLeft, height: figureHeight, first: 0, last: last * 1.03, max: y[len(y)-1]}
+	var limits []Limit
+	for _, l := range c.Limits {
+		limits = append(limits, Limit{l.Name, l.Value / Number(factor)})
+	}
+	names := p.limitNames(limits, y[len(y)-1], textWidth)
+	f := frame{left: marginX + plotLeft, top: p.GetY() + 7.5, width: textWidth - plotLeft - names.width, height: figureHeight, first: 0, last: last * 1.03, max: y[len(y)-1]}
 	p.curveAxes(f, c.XTitle, y)
 	p.curveLine(f, c.Line, factor)
 	p.fill(strokes[0])
 	for _, q := range c.Points {
 		p.Circle(f.x(q[0]), f.y(q[1]/factor), .8, "F")
 	}
-	limits := drawing{Max: f.max}
-	for _, l := range c.Limits {
-		limits.Limits = append(limits.Limits, Limit{l.Name, l.Value / Number(factor)})
-	}
-	p.plotLimits(f, limits)
+	p.plotLimits(f, limits, names)
 	p.SetY(f.top + f.height + 11)
 }
 

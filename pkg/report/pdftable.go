@@ -67,11 +67,14 @@ func (p *paper) grid(t table) grid {
 // where nothing else helps.
 func (g *grid) fit(cut bool) bool {
 	g.widths = make([]float64, len(g.Columns))
+	least := make([]float64, len(g.Columns))
 	left := textWidth - columnGap*float64(len(g.Columns)-1)
 	for i, c := range g.Columns {
 		g.font(g.points, true)
+		least[i] = leastColumn
 		for _, word := range strings.Fields(c.Title) {
 			g.widths[i] = math.Max(g.widths[i], g.width(word))
+			least[i] = math.Max(least[i], g.width(word)) // or the head would be broken inside it
 		}
 		for _, r := range g.Rows {
 			g.font(g.points, r.Head)
@@ -79,15 +82,16 @@ func (g *grid) fit(cut bool) bool {
 		}
 		left -= g.widths[i]
 	}
+	step := func(i int) float64 { return math.Max(.5, g.widths[i]*.05) }
 	for left < 0 { // taken from the widest columns of text
-		i := widestColumn(g.widths, g.Columns, false)
+		i := g.widestColumn(func(i int) bool { return !g.Columns[i].Right && g.widths[i]-step(i) >= least[i] })
 		if i < 0 && cut {
-			i = widestColumn(g.widths, g.Columns, true)
+			i = g.widestColumn(func(int) bool { return true })
 		}
 		if i < 0 {
 			return false
 		}
-		take := math.Min(-left, math.Max(.5, g.widths[i]*.05))
+		take := math.Min(-left, step(i))
 		g.widths[i] -= take
 		left += take
 	}
@@ -99,11 +103,11 @@ func (g *grid) fit(cut bool) bool {
 	return true
 }
 
-// widestColumn is the widest column of text that can be narrower, or of all; -1 when there is none.
-func widestColumn(widths []float64, columns []column, numbersToo bool) int {
+// widestColumn is the widest of the columns that may be narrower; -1 when none may.
+func (g *grid) widestColumn(may func(i int) bool) int {
 	widest := -1
-	for i, c := range columns {
-		if (numbersToo || !c.Right && widths[i] > leastColumn) && (widest < 0 || widths[i] > widths[widest]) {
+	for i, width := range g.widths {
+		if may(i) && (widest < 0 || width > g.widths[widest]) {
 			widest = i
 		}
 	}

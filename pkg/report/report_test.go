@@ -63,6 +63,28 @@ func TestEmptyReport(t *testing.T) {
 	}
 }
 
+// A finding shows in every format by what it was found.
+func TestFindingsShowTheirEvidence(t *testing.T) {
+	r := sample()
+	r.Findings = r.Findings[:1]
+	shown := map[string]string{
+		"md":   strings.ReplaceAll(render(t, report.Markdown, r), `\`, ""),
+		"term": render(t, report.Terminal(report.TerminalOptions{Width: 400}), r),
+		"pdf":  poppler(t, "pdftotext", "-layout", pdfFile(t, r), "-"),
+	}
+	for format, text := range shown {
+		text = strings.Join(strings.Fields(text), " ")
+		for _, want := range []string{
+			"p95 of llm_request_duration_seconds · threshold: below 2 s · since 12:04:00 · covers 100 % of the breaches",
+			"histogram_quantile(0.95, sum by (le, provider) (rate(llm_request_duration_seconds_bucket[1m])))",
+		} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: got no %q", format, want)
+			}
+		}
+	}
+}
+
 // Nothing in a label may reach the terminal as an escape sequence.
 // What was not looked at can't be said to have been well, and the place of the
 // findings says so in every format.

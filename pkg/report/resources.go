@@ -48,7 +48,7 @@ func componentTable(all []Resource, component string) table {
 
 // usage is a value of a resource with a bar of how much of the limit it takes.
 func usage(res Resource, value Number, which string) cell {
-	c := text(quantity(value, res.Unit))
+	c := text(beside(value, res.Unit, res.Must, res.Should))
 	switch {
 	case res.Limit.Known() && res.Limit > 0:
 		c.Bar = value / res.Limit

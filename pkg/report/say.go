@@ -88,9 +88,9 @@ func (r *Report) sayMissed() string {
 		}
 		switch o.Verdict {
 		case slo.Fail:
-			missed = append(missed, fmt.Sprintf("%s is %s (must be %s)", o.Title, quantity(o.Value, o.Unit), bound(o.Must)))
+			missed = append(missed, fmt.Sprintf("%s is %s (must be %s)", o.Title, valueText(o), bound(o.Must)))
 		case slo.Warn:
-			missed = append(missed, fmt.Sprintf("%s is %s (should be %s)", o.Title, quantity(o.Value, o.Unit), bound(o.Should)))
+			missed = append(missed, fmt.Sprintf("%s is %s (should be %s)", o.Title, valueText(o), bound(o.Should)))
 		case slo.Pass, slo.Inconclusive:
 		}
 	}
@@ -179,7 +179,7 @@ func (c Comparison) sayTargets() string {
 		}
 		targets++
 		if d.TargetVerdict == slo.Fail {
-			missed = append(missed, fmt.Sprintf("%s (%s, target %s)", d.Title, quantity(d.Actual, d.Unit), bound(d.Target)))
+			missed = append(missed, fmt.Sprintf("%s (%s, target %s)", d.Title, beside(d.Actual, d.Unit, d.Target), bound(d.Target)))
 		}
 	}
 	if len(missed) == 0 {

@@ -56,10 +56,10 @@ func tiles(r Report) []tile {
 }
 
 func tileOf(r Report, o Objective) tile {
-	t := tile{Title: o.Title, Value: quantity(o.Value, o.Unit), Target: bounds(o.Must, o.Should), Status: objectiveStatus(o)}
+	t := tile{Title: o.Title, Value: valueText(o), Target: bounds(o.Must, o.Should), Status: objectiveStatus(o)}
 	if client := find(r.Objectives, clientPrefix+o.ID); o.Group == "latency" && client != nil && client.Value.Known() {
 		t.Title += ", server / client"
-		t.Value = pairOf(t.Value, quantity(client.Value, client.Unit))
+		t.Value = pairOf(t.Value, valueText(*client))
 		if client.Judged && o.Judged && client.Verdict != o.Verdict && worse(*client, o) {
 			t.Status = objectiveStatus(*client)
 		}

@@ -320,7 +320,7 @@ func (t Trend) drawing() drawing {
 // axis sets ticks that enclose the values.
 func (d *drawing) axis(low, high float64) {
 	step := niceStep(math.Max(high-low, math.Max(math.Abs(high)*1e-3, 1e-12)) / 4)
-	d.Decimals = max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	d.Decimals = decimalsOf(step)
 	first := math.Floor(low/step - 0.1)
 	for i := first; ; i++ {
 		d.Ticks = append(d.Ticks, i*step)

@@ -75,3 +75,74 @@ func energy(x, y []float64) float64 {
 	n, m := float64(len(x)), float64(len(y))
 	return m * n / (m + n) * (2*mean(x, y, false) - mean(x, x, true) - mean(y, y, true))
 }
+
+// The univariate example of James & Matteson (2014), "ecp: An R Package for
+// Nonparametric Multiple Change Point Analysis of Multivariate Data", Journal of
+// Statistical Software 62(7), section 4.1: of four hundred values that R draws after
+// set.seed(250), E-divisive finds, counted from 1, the changes 201, 308 and 108, in
+// this order.
+func TestEnergySplitOnTheExampleOfEcp(t *testing.T) {
+	normal := rNormals(250)
+	values := make([]float64, 400)
+	for i := range values {
+		period := []struct{ mean, sd float64 }{{0, 1}, {0, 3}, {2, 1}, {2, 4}}[i/100]
+		values[i] = period.mean + period.sd*normal()
+	}
+	before := math.Inf(1)
+	for _, part := range []struct{ from, to, want int }{{1, 401, 201}, {201, 401, 308}, {1, 201, 108}} {
+		cut, _, q := stats.EnergySplit(values[part.from-1 : part.to-1])
+		if got := part.from + cut; got != part.want || q >= before {
+			t.Errorf("from %d up to %d: got a cut at %d, q %v after %v, want %d and less than before", part.from, part.to, got, q, before, part.want)
+		}
+		before = q
+	}
+}
+
+// rNormals gives what rnorm gives in R after set.seed: a Mersenne Twister
+// (Matsumoto & Nishimura 1998), and the quantile of a number made of two of its own.
+func rNormals(seed uint32) func() float64 {
+	uniform := rUniforms(seed)
+	return func() float64 {
+		const fine = 1 << 27
+		return stats.NormalQuantile((math.Floor(fine*uniform()) + uniform()) / fine)
+	}
+}
+
+func rUniforms(seed uint32) func() float64 {
+	const n, m = 624, 397
+	scramble := func() uint32 { seed = 69069*seed + 1; return seed }
+	for range 51 { // fifty to begin with, and the place in the state, which R sets itself
+		scramble()
+	}
+	var state [n]uint32
+	for i := range state {
+		state[i] = scramble()
+	}
+	at := n
+	return func() float64 {
+		if at == n {
+			for i := range state {
+				y := state[i]&(1<<31) | state[(i+1)%n]&(1<<31-1)
+				state[i] = state[(i+m)%n] ^ y>>1 ^ (y&1)*0x9908b0df
+			}
+			at = 0
+		}
+		y := state[at]
+		at++
+		y ^= y >> 11
+		y ^= y << 7 & 0x9d2c5680
+		y ^= y << 15 & 0xefc60000
+		y ^= y >> 18
+		return float64(y) * 0x1p-32
+	}
+}
+
+// The first normals after set.seed(123), as they stand in many a text on R.
+func TestNormalsOfR(t *testing.T) {
+	normal := rNormals(123)
+	for i, want := range []float64{-0.56047565, -0.23017749, 1.55870831, 0.07050839, 0.12928774} {
+		if got := normal(); !near(got, want, 1e-7) {
+			t.Errorf("normal %d: got %v, want %v", i+1, got, want)
+		}
+	}
+}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The wanted values are those of an own computation in Python with NumPy and
-// SciPy that follows pymannkendall's hamed_rao_modification_test, on the Nile.
+// The wanted values are those of hamed_rao_modification_test in pymannkendall 1.4.2
+// (Hussain & Mahmud 2019), on the Nile.
 func TestMannKendallWithHamedRaoOnTheNile(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -26,6 +26,23 @@ func TestMannKendallWithHamedRaoOnTheNile(t *testing.T) {
 				t.Errorf("%s, %s: got %v, want %v", c.name, name, pair[0], pair[1])
 			}
 		}
+	}
+}
+
+// The lightness and the quality of tuna are an example of Hollander & Wolfe (1973,
+// p. 187) and of R's help on cor.test: by rising lightness, T = 26 pairs of 36 rise,
+// and tau is 0.4444444. The hundred steps are a test of MannKendall.jl.
+func TestMannKendallAgainstHollanderWolfe(t *testing.T) {
+	tuna := []float64{2.5, 4.0, 2.6, 3.6, 2.8, 3.1, 5.2, 5.0, 3.8}
+	if got := MannKendall(tuna, 0); got.S != 26-(36-26) || math.Abs(got.Tau-.4444444) > 1e-7 {
+		t.Errorf("tuna: got S %v and tau %v, want 16 and 0.4444444", got.S, got.Tau)
+	}
+	steps := make([]float64, 100)
+	for i := range steps {
+		steps[i] = float64(i + 1)
+	}
+	if got := MannKendall(steps, 0); got.S != 4950 || got.Variance != 112750 || math.Abs(got.Z-14.73869998208331) > 1e-12 {
+		t.Errorf("steps: got S %v, variance %v and Z %v, want 4950, 112750 and 14.7387", got.S, got.Variance, got.Z)
 	}
 }
 

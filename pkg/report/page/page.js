@@ -6,6 +6,7 @@
   const clock = (t) => new Date(t * 1000).toISOString().slice(11, 19);
   const tick = (chart) => chart.names ? (t) => "#" + t.toLocaleString("en") : clock;
   const place = (chart) => chart.names ? (t) => chart.names[Math.round(t)] : clock;
+  const wholeRuns = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5].map((power) => n * 10 ** power)).sort((a, b) => a - b);
   const plots = [];
 
   const value = (chart) => (u, v) => v == null ? "–" :
@@ -87,7 +88,7 @@
       cursor: {sync: {key: "time"}, drag: {x: true, y: false}},
       scales: {x: {time: !chart.names}, y: {range: [chart.min || 0, chart.max]}},
       axes: [
-        {...axis, grid: {show: false}, space: 70, values: (u, at) => at.map(tick(chart))},
+        {...axis, grid: {show: false}, space: 70, ...(chart.names ? {incrs: wholeRuns} : {}), values: (u, at) => at.map(tick(chart))},
         {...axis, size: 56, splits: () => chart.ticks, values: (u, at) => at.map((v) => v.toLocaleString("en", {minimumFractionDigits: chart.decimals, maximumFractionDigits: chart.decimals}))},
       ],
       series: [{label: chart.names ? "Run" : "Time", value: (u, t) => t == null ? "–" : place(chart)(t)}].concat(chart.lines.map((line, i) => ({
