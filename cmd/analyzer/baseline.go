@@ -39,8 +39,8 @@ func newBaselineSetCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME (--run ID | --last N [--label k=v] | --values FILE)",
 		Short: "Make a baseline, or put another in its place",
-		Long: `set makes a baseline of one run, of the last good runs of the same service, scenario
-and profile as the run that is judged, or of the values in a file:
+		Long: `set makes a baseline of one run, of the last good runs of the same test under the same
+conditions as the run that is judged, or of the values in a file:
 
   apiVersion: plumbline/v1
   kind: Baseline
@@ -62,10 +62,17 @@ func (f *baselineFlags) set(cmd *cobra.Command, a *app, name string) error {
 	if err != nil {
 		return err
 	}
+	var before compare.Spec
+	if slices.Contains(a.store().Baselines(), name) {
+		before, _ = a.store().Baseline(name) //nolint:errcheck // one that can't be read is put right by this
+	}
 	if err := a.store().SaveBaseline(name, text); err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "baseline %s: %s\n", name, describe(spec))
+	if n := len(before.Accepted); n > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "before, it was %s; what was accepted no longer counts\n", describe(before))
+	}
 	return nil
 }
 
@@ -89,16 +96,46 @@ func (f *baselineFlags) spec(a *app, name string) (compare.Spec, []byte, error) 
 	}
 	spec := compare.Spec{Name: name, Run: f.run, Last: f.last, Labels: f.labels}
 	if f.run != "" {
-		r, err := a.store().Load(f.run)
-		if err != nil {
+		if _, err := goodRun(a, f.run); err != nil {
 			return spec, nil, err
-		}
-		if r.State != run.Complete {
-			return spec, nil, fmt.Errorf("run %s: %s; a baseline needs a complete run", f.run, strings.TrimSuffix(string(r.State)+": "+r.Reason, ": "))
 		}
 	}
 	text, err := spec.Marshal()
 	return spec, text, err
+}
+
+// goodRun loads a run that others can be held against.
+func goodRun(a *app, id string) (run.Run, error) {
+	r, err := a.store().Load(id)
+	if err != nil {
+		return r, err
+	}
+	if why := compare.Unfit(compare.RunValues{Run: r}); len(why) > 0 {
+		return r, fmt.Errorf("run %s: %s; a baseline needs a complete run whose load generators were valid", id, strings.Join(why, "; "))
+	}
+	return r, nil
+}
+
+// acceptable says why a run can't be the first of a baseline's new normal.
+func acceptable(cmd *cobra.Command, a *app, spec compare.Spec, id string) error {
+	r, err := goodRun(a, id)
+	switch {
+	case err != nil:
+		return err
+	case spec.Run != "":
+		old, err := a.store().Load(spec.Run)
+		if err != nil {
+			return err
+		}
+		if why := compare.Differences(old, r); len(why) > 0 {
+			return fmt.Errorf("run %s: it can't be compared with run %s of the baseline: %s; `analyzer baseline set` puts it in its place", id, spec.Run, strings.Join(why, "; "))
+		}
+	case spec.Last > 0:
+		if earlier, err := a.store().Eligible(cmd.Context(), spec, r); err != nil || len(earlier) == 0 {
+			return errors.Join(err, fmt.Errorf("run %s: it can't be compared with any earlier run of the baseline, so there is no change to accept", id))
+		}
+	}
+	return nil
 }
 
 func valuesSpec(path, name string) (compare.Spec, []byte, error) {
@@ -226,7 +263,7 @@ func newBaselineAcceptCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := a.store().Load(id); err != nil {
+			if err := acceptable(cmd, a, spec, id); err != nil {
 				return err
 			}
 			if spec, err = spec.Accept(compare.Acceptance{Run: id, Reason: reason, At: time.Now().UTC().Truncate(time.Second)}); err != nil {

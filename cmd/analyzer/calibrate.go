@@ -18,6 +18,7 @@ import (
 	"github.com/plumbline/plumbline/internal/cli"
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/report"
 )
 
@@ -158,15 +159,16 @@ func calibrationName(chosen []store.Summary) string {
 	if len(chosen) == 0 {
 		return "none"
 	}
-	var name []rune
-	for _, r := range chosen[0].Service + "." + chosen[0].Scenario + "." + chosen[0].Profile {
-		if r < 'A' && (r < '0' || r > '9') && r != '.' && r != '-' || r > 'z' {
-			r = '-'
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+	name := strings.Map(func(r rune) rune {
+		if !strings.ContainsRune(letters, r) {
+			return '-'
 		}
-		name = append(name, r)
-	}
+		return r
+	}, chosen[0].Service+"."+chosen[0].Scenario+"."+chosen[0].Profile)
+	name = strings.Trim(name, "._-")
 	const longest = 60
-	return "c" + string(name[:min(len(name), longest)])
+	return first(name[:min(len(name), longest)], "calibration")
 }
 
 // makeRuns lets the load generator make the runs.
@@ -232,11 +234,17 @@ func writeCalibration(out io.Writer, c analysis.Calibration) error {
 		if m.Gating {
 			decides = "yes"
 		}
-		noise, seen := "by counts", "–" // of rare events only multiples are seen
-		if m.SD.Known() {
-			noise, seen = share(m.SD), "≥ "+share(m.Detectable)
+		noise, seen := "–", "–"
+		switch {
+		case m.Counts: // of rare events only multiples are seen
+			noise = "by counts"
+		case m.SD.Known():
+			noise = compare.Percent(float64(m.SD))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", m.ID, figure(m.Mean), noise, seen, decides)
+		if !m.Counts && m.Detectable.Known() {
+			seen = "≥ " + compare.Percent(float64(m.Detectable))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", m.ID, report.Quantity(m.Mean, m.Unit), noise, seen, decides)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -265,18 +273,4 @@ func writeDetections(out io.Writer, w *tabwriter.Writer, detections []analysis.D
 		}
 	}
 	return nil
-}
-
-func figure(n report.Number) string {
-	if !n.Known() {
-		return "–"
-	}
-	return fmt.Sprintf("%.4g", float64(n))
-}
-
-func share(n report.Number) string {
-	if n >= 0.1 {
-		return fmt.Sprintf("%.0f %%", 100*float64(n))
-	}
-	return fmt.Sprintf("%.2g %%", 100*float64(n))
 }

@@ -131,7 +131,7 @@ func (f *compareFlags) compareCSV(cmd *cobra.Command, _ *app) (c report.Comparis
 func tableComparison(c compare.Comparison) report.Comparison {
 	out := report.Comparison{
 		Baseline: c.Baseline, BaselineRuns: c.BaselineRuns, CandidateRuns: c.CandidateRuns,
-		Comparable: c.Comparable, Reason: c.Reason, Verdict: c.Verdict, Deltas: []report.Delta{},
+		Comparable: c.Comparable, Reason: c.Reason, Notes: c.Notes, Verdict: c.Verdict, Deltas: []report.Delta{},
 	}
 	for _, d := range c.Deltas {
 		out.Deltas = append(out.Deltas, report.Delta{

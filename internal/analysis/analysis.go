@@ -28,16 +28,12 @@ type Analyzer struct {
 
 // Options choose what a run is judged by, where its own choice doesn't hold.
 type Options struct {
-	SLA              string // file; "" for the copy kept with the run
-	FallbackSLA      string // file, when the run has no copy
-	Baseline         string // name; "" for the run's own
-	FallbackBaseline string // name, when the run has none
-	Prometheus       string // URL; "" for the run's own source
-	// Since leaves earlier runs out of a rolling baseline, such as those before a
-	// change point; zero leaves out none.
-	Since time.Time
-
-	Dashboard func(run.Run) string // gives the URL that shows a run in Grafana; nil where there is none
+	SLA              string               // file; "" for the copy kept with the run
+	FallbackSLA      string               // file, when the run has no copy
+	Baseline         string               // name; "" for the run's own
+	FallbackBaseline string               // name, when the run has none
+	Prometheus       string               // URL; "" for the run's own source
+	Dashboard        func(run.Run) string // gives the URL that shows a run in Grafana; nil where there is none
 
 	Preset string // of the catalogue: how the service's series are named; "" for the guide's
 
@@ -56,7 +52,10 @@ type analyzed struct {
 	url       string // of a Prometheus, for links
 	preset    string // of the catalogue
 	dashboard func(run.Run) string
-	others    []compare.RunValues // that are judged together with it
+
+	candidates []run.Run           // it, and those that are judged together with it
+	past       past                // of the candidates
+	others     []compare.RunValues // of the other candidates that can be compared
 
 	calibration *Calibration // of its test; nil when there is none
 }
@@ -68,7 +67,11 @@ func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.
 		return report.Report{}, err
 	}
 	defer closeRun()
-	baseline, err := a.baseline(ctx, candidate, opts)
+	repeats, err := a.repeats(ctx, candidate.run)
+	if err != nil {
+		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
+	}
+	baseline, err := a.baseline(ctx, candidate, repeats, opts)
 	if err != nil {
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
@@ -76,7 +79,7 @@ func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}
 	a.keep(ctx, candidate)
-	comparison, err := a.compare(ctx, candidate, baseline, opts)
+	comparison, err := a.compareWith(ctx, candidate, repeats, baseline, opts)
 	if err != nil {
 		return report.Report{}, fmt.Errorf("run %s: %w", id, err)
 	}

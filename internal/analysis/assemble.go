@@ -37,7 +37,11 @@ func (a *Analyzer) assemble(ctx context.Context, x *analyzed, c *compare.Compari
 	if err != nil {
 		return report.Report{}, err
 	}
-	charts, err := x.charts(ctx)
+	beside, err := a.beforeOf(ctx, x, c)
+	if err != nil {
+		return report.Report{}, err
+	}
+	charts, err := x.charts(ctx, beside)
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -149,7 +153,7 @@ func (x *analyzed) comparison(c *compare.Comparison) *report.Comparison {
 	}
 	out := &report.Comparison{
 		Baseline: c.Baseline, BaselineRuns: c.BaselineRuns, CandidateRuns: c.CandidateRuns,
-		Comparable: c.Comparable, Reason: c.Reason, Verdict: c.Verdict, Deltas: []report.Delta{},
+		Comparable: c.Comparable, Reason: c.Reason, Notes: c.Notes, Verdict: c.Verdict, Deltas: []report.Delta{},
 	}
 	if c.Comparable {
 		out.Reason = sensitivity(c.Deltas)
@@ -202,17 +206,9 @@ func sensitivity(deltas []compare.Delta) string {
 		return ""
 	}
 	if least == most {
-		return fmt.Sprintf("this comparison sees ≥ %s on %s", percent(least.Detectable), least.ID)
+		return fmt.Sprintf("this comparison sees ≥ %s on %s", compare.Percent(least.Detectable), least.ID)
 	}
-	return fmt.Sprintf("this comparison sees ≥ %s on %s, ≥ %s on %s", percent(least.Detectable), least.ID, percent(most.Detectable), most.ID)
-}
-
-// percent writes a share with two digits or more.
-func percent(share float64) string {
-	if share >= 0.1 {
-		return fmt.Sprintf("%.0f %%", 100*share)
-	}
-	return fmt.Sprintf("%.2g %%", 100*share)
+	return fmt.Sprintf("this comparison sees ≥ %s on %s, ≥ %s on %s", compare.Percent(least.Detectable), least.ID, compare.Percent(most.Detectable), most.ID)
 }
 
 func (x *analyzed) warnings() []string {

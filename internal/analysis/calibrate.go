@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/report"
+	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/stats"
 )
 
@@ -61,9 +62,11 @@ type MetricNoise struct {
 	Gating bool          `json:"gating"`
 	Mean   report.Number `json:"mean"`
 	// SD is the standard deviation of ln(value), which is relative, or of the log
-	// odds of ratios; null where counts are compared.
+	// odds of ratios; null where counts are compared, and where it is not known.
 	SD report.Number `json:"sd"`
-	DF float64       `json:"df"` // degrees of freedom of SD
+	// Counts tells that the metric is a share, which is compared by its counts.
+	Counts bool    `json:"counts,omitempty"`
+	DF     float64 `json:"df"` // degrees of freedom of SD
 	// Detectable is the change for the worse that three runs show against five, relative.
 	Detectable report.Number `json:"detectable"`
 	Regressed  int           `json:"regressed"` // falsely, over all comparisons
@@ -199,6 +202,8 @@ func (c *Calibration) fill(runs []compare.RunValues, metrics []compare.Metric) {
 		x := MetricNoise{ID: m.ID, Title: m.Title, Unit: m.Unit, Gating: m.Gating, Mean: report.NoData, SD: report.NoData, Detectable: report.NoData, Regressed: falsely[m.ID]}
 		if h, measured := noise.History[m.ID]; measured {
 			x.SD, x.DF = report.Number(math.Sqrt(h.Variance)), h.DF
+		} else {
+			x.Counts = m.Ratio
 		}
 		x.Mean = report.Number(stats.Mean(known(runs, m.ID)))
 		for _, d := range sees.Deltas {
@@ -319,8 +324,8 @@ func (a *Analyzer) saveCalibration(c Calibration) error {
 	return a.Store.SaveCalibration(c.Name, append(text, '\n'))
 }
 
-// calibration is the newest one of a test; nil when there is none.
-func (a *Analyzer) calibration(test store.Summary) (*Calibration, error) {
+// calibration is the newest one of a run's test, under its conditions; nil when there is none.
+func (a *Analyzer) calibration(r run.Run) (*Calibration, error) {
 	var newest *Calibration
 	for _, name := range a.Store.Calibrations() {
 		text, err := a.Store.Calibration(name)
@@ -332,11 +337,22 @@ func (a *Analyzer) calibration(test store.Summary) (*Calibration, error) {
 			return nil, fmt.Errorf("calibration %s: %w", name, err)
 		}
 		of := store.Summary{Service: c.Service, Scenario: c.Scenario, Profile: c.Profile}
-		if c.Schema == CalibrationSchema && of.SameTest(test) && (newest == nil || c.Made.After(newest.Made)) {
+		if c.Schema == CalibrationSchema && of.SameTest(store.Summarize(r)) && a.ranLike(c, r) && (newest == nil || c.Made.After(newest.Made)) {
 			newest = &c
 		}
 	}
 	return newest, nil
+}
+
+// ranLike reports whether the runs of a calibration can be compared with a run, as
+// far as the store still has them.
+func (a *Analyzer) ranLike(c Calibration, r run.Run) bool {
+	for _, id := range c.Runs {
+		if made, err := a.Store.Load(id); err == nil {
+			return len(compare.Differences(made, r)) == 0
+		}
+	}
+	return true
 }
 
 // addTo puts the noise of a calibration in where the store knows less.
@@ -354,6 +370,6 @@ func (c *Calibration) say() string {
 		return ""
 	}
 	f := c.FalseAlarms[0]
-	return fmt.Sprintf("calibrated on %d runs of one build: %.2g %% of comparisons of one run were called regressed falsely (95 %% interval %.2g to %.2g %%)",
-		len(c.Runs), 100*float64(f.Rate), 100*float64(f.Low), 100*float64(f.High))
+	return fmt.Sprintf("calibrated on %d runs of one build: %s of comparisons of one run were called regressed falsely (95 %% interval %s to %s)",
+		len(c.Runs), compare.Percent(float64(f.Rate)), compare.Percent(float64(f.Low)), compare.Percent(float64(f.High)))
 }

@@ -11,14 +11,73 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/slo"
 )
 
+// before is what the latest run of the baseline measured, to be drawn beside the run.
+type before struct {
+	name string
+	kept map[string]store.Value // by objective
+}
+
+// beforeOf is what the store kept of the latest run that a run was compared with;
+// empty when there is none.
+func (a *Analyzer) beforeOf(ctx context.Context, x *analyzed, c *compare.Comparison) (before, error) {
+	if c == nil || !c.Comparable {
+		return before{}, nil
+	}
+	latest := c.BaselineRuns[len(c.BaselineRuns)-1]
+	kept, err := a.Store.Values(ctx, []string{latest})
+	if err != nil {
+		return before{}, err
+	}
+	b := before{c.Baseline, kept[latest]}
+	for _, r := range x.scores.Objectives {
+		if b.kept[r.Objective.ID].Definition != definition(r.Objective, x.agreement.Vars) {
+			delete(b.kept, r.Objective.ID)
+		}
+	}
+	return b, nil
+}
+
+// besides is the quantile of which the baseline is drawn: all of them could not be told apart.
+const besides = .95
+
+// add draws an objective of the baseline in the chart that has the run's, once a
+// chart, when both were sampled at the same interval.
+func (b before) add(c *report.Chart, o slo.Objective, factor float64, start time.Time, step time.Duration) {
+	v := b.kept[o.ID]
+	drawnAlready := slices.ContainsFunc(c.Lines, func(l report.Line) bool { return l.Baseline })
+	if len(c.Lines) == 0 || drawnAlready || v.Step != step || o.Quantile != nil && o.Quantile.Q != besides {
+		return
+	}
+	lines := len(c.Lines)
+	add(c, b.name+" "+o.Title, scaled(v.Samples, factor), start, step)
+	for i := lines; i < len(c.Lines); i++ {
+		c.Lines[i].Baseline = true
+	}
+}
+
+// baselineLast keeps the colours of the run's lines, which go by their order.
+func baselineLast(c *report.Chart) {
+	slices.SortStableFunc(c.Lines, func(a, b report.Line) int {
+		switch {
+		case a.Baseline == b.Baseline:
+			return 0
+		case b.Baseline:
+			return -1
+		}
+		return 1
+	})
+}
+
 // charts draws what the objectives and resources measured over time.
-func (x *analyzed) charts(ctx context.Context) ([]report.Chart, error) {
-	charts := x.objectiveCharts()
+func (x *analyzed) charts(ctx context.Context, b before) ([]report.Chart, error) {
+	charts := x.objectiveCharts(b)
 	users, err := x.usersChart(ctx)
 	if err != nil {
 		return nil, err
@@ -33,8 +92,9 @@ func (x *analyzed) charts(ctx context.Context) ([]report.Chart, error) {
 // mostDrawn is the highest quantile that charts show, as the guide's panel does.
 const mostDrawn = .99
 
-func (x *analyzed) objectiveCharts() []report.Chart {
-	step := x.meter.Scrape()
+func (x *analyzed) objectiveCharts(b before) []report.Chart {
+	start, step := x.run.Window.Start, x.meter.Scrape()
+	perSecond := 1 / step.Seconds()
 	rps := report.Chart{ID: "rps", Title: "Requests per second", Section: "throughput", Unit: "req/s"}
 	latency := report.Chart{ID: "latency", Title: "Latency percentiles, server", Section: "latency", Unit: "s"}
 	client := report.Chart{ID: "client-latency", Title: "Latency percentiles, client", Section: "latency", Unit: "s"}
@@ -44,22 +104,29 @@ func (x *analyzed) objectiveCharts() []report.Chart {
 		o := r.Objective
 		switch {
 		case o.Rate != nil && o.Rate.Over == 0:
-			add(&rps, o.Title, scaled(r.Samples, 1/step.Seconds()), x.run.Window.Start, step)
+			add(&rps, o.Title, scaled(r.Samples, perSecond), start, step)
+			b.add(&rps, o, perSecond, start, step)
 			limit(&rps, o)
 		case o.Quantile != nil && o.Group == "llm":
 			for _, row := range r.By {
-				add(&llm, o.Title+" "+row.Labels.Get(o.By), row.Samples, x.run.Window.Start, step)
+				add(&llm, o.Title+" "+row.Labels.Get(o.By), row.Samples, start, step)
 			}
 		case o.Quantile != nil && o.Quantile.Q > mostDrawn: // of few events in an interval, it would jump and flatten the others
 		case o.Quantile != nil && o.Group == "latency" && strings.HasPrefix(o.Quantile.Of, "loadgen_"):
-			add(&client, o.Title, r.Samples, x.run.Window.Start, step)
+			add(&client, o.Title, r.Samples, start, step)
+			b.add(&client, o, 1, start, step)
 			limit(&client, o)
 		case o.Quantile != nil && o.Group == "latency":
-			add(&latency, o.Title, r.Samples, x.run.Window.Start, step)
+			add(&latency, o.Title, r.Samples, start, step)
+			b.add(&latency, o, 1, start, step)
 			limit(&latency, o)
 		case o.Ratio != nil && o.Ratio.Bad != "":
-			add(&errors, o.Title, scaled(r.Samples, 1/step.Seconds()), x.run.Window.Start, step)
+			add(&errors, o.Title, scaled(r.Samples, perSecond), start, step)
+			b.add(&errors, o, perSecond, start, step)
 		}
+	}
+	for _, c := range []*report.Chart{&rps, &latency, &client, &errors} {
+		baselineLast(c)
 	}
 	return []report.Chart{rps, latency, client, errors, llm}
 }

@@ -152,6 +152,32 @@ func TestSeveralRunsAgainstTheLastFive(t *testing.T) {
 	}
 }
 
+func TestChartsShowTheBaselineBeside(t *testing.T) {
+	h := newHistory(t, []float64{0.300, 0.303, 0.297, 0.301, 0.290, 0.330}, versions, nil)
+	h.baseline(t, compare.Spec{Name: "v1", Last: 5})
+	a := &analysis.Analyzer{Store: h.store}
+	r, err := a.Report(t.Context(), "r5", analysis.Options{Baseline: "v1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]float64{"latency": 0.290, "rps": 200} { // of r4, the latest
+		chart := r.Charts[slices.IndexFunc(r.Charts, func(c report.Chart) bool { return c.ID == id })]
+		if len(chart.Lines) != 2 || chart.Lines[0].Baseline || !chart.Lines[1].Baseline || !strings.HasPrefix(chart.Lines[1].Name, "v1 ") {
+			t.Errorf("%s: got %+v, want the run's line and the baseline's", id, chart.Lines)
+			continue
+		}
+		if got := float64(chart.Lines[1].Values[historyCells/2]); math.Abs(got-want) > 0.01*want {
+			t.Errorf("%s: got %v in the middle of the baseline, want %v", id, got, want)
+		}
+	}
+	dashed := func(c report.Chart) bool {
+		return slices.ContainsFunc(c.Lines, func(l report.Line) bool { return l.Baseline })
+	}
+	if r, err = a.Report(t.Context(), "r0", analysis.Options{Baseline: "v1"}); err != nil || slices.ContainsFunc(r.Charts, dashed) {
+		t.Errorf("without a run to compare with: got %v, want no baseline drawn", err)
+	}
+}
+
 func TestOneMissedTargetOfSeveralRuns(t *testing.T) {
 	h := newHistory(t, []float64{0.300, 0.303, 0.297, 0.301, 0.299, 0.300, 0.312, 0.299}, versions, nil)
 	h.baseline(t, compare.Spec{Name: "v1", Last: 5, Labels: map[string]string{"version": "1"}})
@@ -184,7 +210,7 @@ func TestBaselineThatPrometheusForgot(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := (&analysis.Analyzer{Store: h.store}).Compare(t.Context(), []string{"r5"}, analysis.Options{Baseline: "v1", SLA: sla})
-	if err == nil || !strings.Contains(err.Error(), "baseline v1: run r0") {
+	if err == nil || !strings.Contains(err.Error(), "baseline v1: run r4") {
 		t.Errorf("another definition: got %v, want the run that can't be measured", err)
 	}
 }
@@ -192,7 +218,7 @@ func TestBaselineThatPrometheusForgot(t *testing.T) {
 func TestNotComparable(t *testing.T) {
 	gap := func(i, cell int) bool { return i == 3 && cell > 10 && cell < 15 }
 	h := newHistory(t, []float64{0.300, 0.303, 0.297, 0.301, 0.330}, versions, gap)
-	h.baseline(t, compare.Spec{Name: "declared", Values: map[string]float64{"latency-p95": 0.28}})
+	h.baseline(t, compare.Spec{Name: "declared", Values: map[string]string{"latency-p95": "280ms"}})
 	r, err := h.store.Load("r4")
 	if err != nil {
 		t.Fatal(err)
@@ -222,6 +248,22 @@ func TestNotComparable(t *testing.T) {
 	}
 	if _, err := (&analysis.Analyzer{Store: h.store}).Compare(t.Context(), []string{"r4"}, analysis.Options{}); err == nil || !strings.Contains(err.Error(), "--baseline") {
 		t.Errorf("no baseline: got %v, want to be told how to name one", err)
+	}
+}
+
+func TestDeclaredValuesNeedUnitsAndObjectives(t *testing.T) {
+	h := newHistory(t, []float64{0.300}, versions, nil)
+	h.baseline(t, compare.Spec{Name: "wrong", Values: map[string]string{"latency-p95": "890", "rps": "680ms"}})
+	_, err := (&analysis.Analyzer{Store: h.store}).Compare(t.Context(), []string{"r0"}, analysis.Options{Baseline: "wrong"})
+	for _, want := range []string{"wrong.yaml:5:16: values.latency-p95: the objective measures a time: write 890ms or 890s", "wrong.yaml:6:8: values.rps: 680ms is a time"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("wrong units: got %v, want %s", err, want)
+		}
+	}
+	h.baseline(t, compare.Spec{Name: "typo", Values: map[string]string{"latency-p59": "280ms", "rps": "300"}})
+	c := h.compare(t, "typo", "r0")
+	if want := "declared value latency-p59: the SLA has no such objective; did you mean latency-p95?"; len(c.Notes) != 1 || c.Notes[0] != want {
+		t.Errorf("got notes %q, want %q", c.Notes, want)
 	}
 }
 
@@ -287,6 +329,19 @@ func TestCalibrate(t *testing.T) {
 	}
 	if got := h.compare(t, "r0", "r10"); !strings.Contains(got.Reason, "calibrated on 10 runs of one build") {
 		t.Errorf("got %q, want the calibration", got.Reason)
+	}
+	for _, id := range []string{"r11", "r12"} {
+		r, err := h.store.Load(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Load.Users = 7
+		if err := h.store.Save(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := h.compare(t, "r11", "r12"); !got.Comparable || strings.Contains(got.Reason, "calibrated") {
+		t.Errorf("other users: got %q, want no calibration", got.Reason)
 	}
 	if _, err := a.Calibrate(t.Context(), analysis.Build{Name: "x", Runs: ids[:3]}, nil, analysis.Options{}); err == nil || !strings.Contains(err.Error(), "too few") {
 		t.Errorf("three runs: got %v, want too few", err)

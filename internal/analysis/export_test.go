@@ -3,6 +3,8 @@ package analysis
 import (
 	"context"
 
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -20,4 +22,13 @@ func CapacityOf(ctx context.Context, q promql.Querier, r run.Run, sla []byte, c 
 		return nil, err
 	}
 	return x.capacity(ctx, c)
+}
+
+// NoiseOfPast is what is learned of the noise from earlier runs with these labels.
+func NoiseOfPast(labels []map[string]string, values []compare.RunValues, metrics []compare.Metric) compare.Noise {
+	p := past{values: values}
+	for _, l := range labels {
+		p.runs = append(p.runs, store.Summary{Labels: l})
+	}
+	return compare.MeasureNoise(p.builds(metrics), metrics)
 }

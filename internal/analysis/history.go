@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
 	"github.com/plumbline/plumbline/pkg/strictyaml"
@@ -18,7 +19,7 @@ import (
 
 // A HistoryFilter chooses the runs of a history. What is empty is taken from the
 // latest run that fits the rest, for only runs of one service, scenario and
-// profile can be held against each other.
+// profile, under the same conditions, can be held against each other.
 type HistoryFilter struct {
 	Service, Scenario, Profile string
 	Labels                     map[string]string // that a run must have
@@ -91,6 +92,24 @@ func (f HistoryFilter) choose(runs []run.Run) (chosen []run.Run, left []string) 
 	})
 	if others -= len(chosen); others > 0 {
 		left = append(left, fmt.Sprintf("%d runs left out of another service, scenario or profile than the latest; choose with --scenario and --profile", others))
+	}
+	return likeLatest(chosen, left)
+}
+
+// likeLatest leaves the runs of one test that ran under the conditions of the
+// latest, and says why the first of the others did not.
+func likeLatest(runs []run.Run, left []string) (chosen []run.Run, _ []string) {
+	latest, why := runs[len(runs)-1], ""
+	for _, r := range runs {
+		differences := compare.Differences(r, latest)
+		if len(differences) == 0 {
+			chosen = append(chosen, r)
+		} else if why == "" {
+			why = fmt.Sprintf("run %s against %s: %s", r.ID, latest.ID, strings.Join(differences, ", "))
+		}
+	}
+	if others := len(runs) - len(chosen); others > 0 {
+		left = append(left, fmt.Sprintf("%d runs left out that ran under other conditions than the latest, such as %s", others, why))
 	}
 	return chosen, left
 }
@@ -166,7 +185,7 @@ func (a *Analyzer) measureEach(ctx context.Context, h *History, one slo.Agreemen
 				h.Warnings = append(h.Warnings, fmt.Sprintf("run %s has no value: %s", r.ID, reason))
 			}
 		}
-		h.Points = append(h.Points, trend.Point{Run: r.ID, Time: r.Window.Start, Value: value, Labels: labelsOf(r)})
+		h.Points = append(h.Points, trend.Point{Run: r.ID, Time: r.Window.Start, Value: value, Labels: r.Labels})
 	}
 	if measured == 0 {
 		return last
@@ -188,16 +207,4 @@ func (a *Analyzer) measureOne(ctx context.Context, one slo.Agreement, r run.Run,
 		return math.NaN(), "the objective doesn't hold for its scenario and profile", nil
 	}
 	return x.scores.Objectives[0].Value, x.scores.Objectives[0].Reason, nil
-}
-
-// labelsOf are the labels and the environment of a run: either may explain a change.
-func labelsOf(r run.Run) map[string]string {
-	all := maps.Clone(r.Labels)
-	if all == nil {
-		all = map[string]string{}
-	}
-	for name, value := range r.Environment {
-		all["environment: "+name] = value
-	}
-	return all
 }

@@ -126,6 +126,10 @@ func TestHistoryHoldsOnlyComparableRuns(t *testing.T) {
 			r.Scenario = "single"
 		case 6:
 			r.Source.Prometheus = gone.URL // no Prometheus any more
+		case 7:
+			r.Load.Users = 9
+		case 8:
+			r.Environment = map[string]string{"nodes": "5"}
 		}
 	})
 	a := &analysis.Analyzer{Store: st}
@@ -133,11 +137,11 @@ func TestHistoryHoldsOnlyComparableRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(h.Points) != 19 || h.Profile != "target" || h.Scenario != "mixed" {
-		t.Errorf("got %d runs of %s, %s, want the 19 complete ones of the latest's scenario and profile", len(h.Points), h.Scenario, h.Profile)
+	if len(h.Points) != 17 || h.Profile != "target" || h.Scenario != "mixed" {
+		t.Errorf("got %d runs of %s, %s, want the 17 complete ones of the latest's scenario and profile", len(h.Points), h.Scenario, h.Profile)
 	}
 	warnings := strings.Join(h.Warnings, "\n")
-	for _, want := range []string{"2 runs left out that were not complete", "3 runs left out of another service, scenario or profile", "run run-06: "} {
+	for _, want := range []string{"2 runs left out that were not complete", "3 runs left out of another service, scenario or profile", "2 runs left out that ran under other conditions than the latest, such as run run-07 against run-23: users: 9 (baseline), 0 (candidate)", "run run-06: "} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("got warnings %q, want %q among them", warnings, want)
 		}

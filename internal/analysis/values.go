@@ -98,6 +98,9 @@ func (a *Analyzer) valuesOf(ctx context.Context, id string, agreement slo.Agreem
 	}
 	x := &analyzed{run: r, agreement: slo.Agreement{Service: agreement.Service, Vars: agreement.Vars, Objectives: agreement.Objectives}}
 	if err := a.measure(ctx, x, opts); err != nil {
+		if unmeasured := (compare.RunValues{Run: r}); len(compare.Unfit(unmeasured)) > 0 {
+			return unmeasured, nil // it is left out anyway
+		}
 		return compare.RunValues{}, fmt.Errorf("run %s: %w", id, err)
 	}
 	a.keep(ctx, x)
@@ -172,75 +175,4 @@ func (a *Analyzer) keepReport(ctx context.Context, r *report.Report) {
 	if err != nil {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("the report could not be kept: %v", err))
 	}
-}
-
-// historyRuns is how many earlier runs the noise is learned from, at most.
-const historyRuns = 100
-
-// noise is what the store knows of the noise between runs of one build of this
-// test, from what was measured in runs that are not part of the comparison.
-func (a *Analyzer) noise(ctx context.Context, x *analyzed, metrics []compare.Metric, without []compare.RunValues) (compare.Noise, error) {
-	all, _, err := a.Store.Summaries(ctx)
-	if err != nil {
-		return compare.Noise{}, err
-	}
-	like := store.Summarize(x.run)
-	fits := slices.DeleteFunc(all, func(s store.Summary) bool {
-		return !s.Sound || !s.SameTest(like) || slices.ContainsFunc(without, func(r compare.RunValues) bool { return r.Run.ID == s.ID })
-	})
-	fits = fits[max(0, len(fits)-historyRuns):]
-	groups, err := a.builds(ctx, x.agreement, fits)
-	if err != nil {
-		return compare.Noise{}, err
-	}
-	return compare.MeasureNoise(groups, metrics), nil
-}
-
-// builds puts what was kept of runs into groups of one build each: repeats of one
-// test, or runs with the same labels. Runs that nothing ties together are left out.
-func (a *Analyzer) builds(ctx context.Context, agreement slo.Agreement, runs []store.Summary) ([][]compare.RunValues, error) {
-	ids := make([]string, len(runs))
-	for i, s := range runs {
-		ids[i] = s.ID
-	}
-	kept, err := a.Store.Values(ctx, ids)
-	if err != nil {
-		return nil, err
-	}
-	definitions := map[string]string{}
-	for _, o := range agreement.Objectives {
-		definitions[o.ID] = definition(o, agreement.Vars)
-	}
-	var groups [][]compare.RunValues
-	place := map[string]int{}
-	for _, s := range runs {
-		key := buildOf(s)
-		at, known := place[key]
-		if !known {
-			at = len(groups)
-			place[key] = at
-			groups = append(groups, nil)
-		}
-		values := compare.RunValues{Run: run.Run{ID: s.ID}, Values: map[string]compare.Value{}}
-		for id, v := range kept[s.ID] {
-			if v.Definition == definitions[id] {
-				values.Values[id] = compare.Value{Value: v.Value, Events: v.Events, Total: v.Total, Dispersion: v.Dispersion}
-			}
-		}
-		groups[at] = append(groups[at], values)
-	}
-	return groups, nil
-}
-
-// buildOf is what the runs of one build have in common. Without labels it is the
-// test that they repeat.
-func buildOf(s store.Summary) string {
-	if len(s.Labels) == 0 {
-		return "repeats of " + s.Group
-	}
-	text, err := json.Marshal(s.Labels)
-	if err != nil {
-		return s.ID
-	}
-	return string(text)
 }

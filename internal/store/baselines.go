@@ -56,6 +56,16 @@ func (s *Store) unknownBaseline(name string) error {
 	return fmt.Errorf("baseline %s: there is neither a baseline nor a run of that name in %s; there are the baselines %s", name, s.dir, strings.Join(known, ", "))
 }
 
+// CheckBaseline holds the values that a baseline declares against what the
+// objectives measure, by id.
+func (s *Store) CheckBaseline(name string, measured map[string]strictyaml.Dimension) error {
+	text, err := s.document(baselineDocuments, name)
+	if err != nil {
+		return fmt.Errorf("baseline %s: %w", name, err)
+	}
+	return compare.CheckValues(s.BaselineFile(name), text, measured)
+}
+
 // DeleteBaseline deletes a baseline; its runs stay.
 func (s *Store) DeleteBaseline(name string) error {
 	if !slices.Contains(s.Baselines(), name) {
@@ -64,39 +74,18 @@ func (s *Store) DeleteBaseline(name string) error {
 	return s.deleteDocument(baselineDocuments, name)
 }
 
-// BaselineRuns are the ids of the runs that a baseline names, the oldest first,
-// for a candidate: of a rolling one, the last sound runs of the same test that
-// have its labels, are no repeats of the candidate, and began neither before since
-// nor before the change that was accepted last.
-func (s *Store) BaselineRuns(ctx context.Context, spec compare.Spec, candidate run.Run, since time.Time) ([]string, error) {
-	if spec.Last == 0 {
-		if spec.Run == "" {
-			return nil, nil
-		}
-		return []string{spec.Run}, nil
-	}
+// Eligible are the runs among which a rolling baseline has its own, the oldest
+// first: those that are [Earlier], have its labels, did not begin before the
+// change that was accepted last, and have ended. They need not be sound.
+func (s *Store) Eligible(ctx context.Context, spec compare.Spec, candidates ...run.Run) ([]Summary, error) {
 	all, _, err := s.Summaries(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if accepted := acceptedSince(spec, all); accepted.After(since) {
-		since = accepted
-	}
-	like := Summarize(candidate)
-	return lastOf(spec, all, func(x Summary) bool {
-		return x.SameTest(like) && x.Group != like.Group && !x.Window.Start.Before(since)
+	since := acceptedSince(spec, all)
+	return slices.DeleteFunc(Earlier(all, candidates), func(x Summary) bool {
+		return !x.HasLabels(spec.Labels) || x.Window.Start.Before(since) || x.State == run.Running
 	}), nil
-}
-
-// lastOf are the ids of the last runs that a rolling baseline takes, among those that fit.
-func lastOf(spec compare.Spec, all []Summary, fits func(Summary) bool) []string {
-	var ids []string
-	for _, x := range all {
-		if x.Sound && x.HasLabels(spec.Labels) && fits(x) {
-			ids = append(ids, x.ID)
-		}
-	}
-	return ids[max(0, len(ids)-spec.Last):]
 }
 
 // acceptedSince is when the repeats of the run began with which a baseline began anew.
@@ -119,7 +108,7 @@ func acceptedSince(spec compare.Spec, all []Summary) (since time.Time) {
 
 // Pins gives the baselines that rest on each run, which therefore must stay: the
 // run it names, those with which a change was accepted, and of a rolling one
-// those that it takes today in each test.
+// those that it takes today in each test, under each of its conditions.
 func (s *Store) Pins(ctx context.Context) (map[string][]string, error) {
 	all, _, err := s.Summaries(ctx)
 	if err != nil {
@@ -151,13 +140,20 @@ func pinnedBy(spec compare.Spec, all []Summary) (ids []string) {
 		return ids
 	}
 	since := acceptedSince(spec, all)
-	var tests []Summary
-	for _, x := range all {
-		if slices.ContainsFunc(tests, x.SameTest) {
+	var latest []Summary // of each test and its conditions
+	taken := map[string]int{}
+	for _, x := range slices.Backward(all) {
+		if !x.Sound || !x.HasLabels(spec.Labels) || x.Window.Start.Before(since) {
 			continue
 		}
-		tests = append(tests, x)
-		ids = append(ids, lastOf(spec, all, func(y Summary) bool { return y.SameTest(x) && !y.Window.Start.Before(since) })...)
+		like := slices.IndexFunc(latest, x.Comparable)
+		if like < 0 {
+			like, latest = len(latest), append(latest, x)
+		}
+		if of := latest[like].ID; taken[of] < spec.Last {
+			taken[of]++
+			ids = append(ids, x.ID)
+		}
 	}
 	return ids
 }

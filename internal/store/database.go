@@ -171,6 +171,9 @@ func (d *database) migrate(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", step, err)
 			}
 		}
+		if err := d.fillConditions(ctx, tx); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM schema_version`); err != nil {
 			return err
 		}

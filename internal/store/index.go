@@ -38,7 +38,8 @@ type Summary struct {
 	Sound    bool   // complete, and its load generators were valid
 	Group    string // id that the repeats of one test share
 
-	modified int64
+	conditions *conditions // in one list, runs with the same have the same pointer
+	modified   int64
 }
 
 // SameTest reports whether two runs are of one test: service, scenario and profile.
@@ -60,7 +61,7 @@ func (s Summary) HasLabels(want map[string]string) bool {
 func Summarize(r run.Run) Summary {
 	s := Summary{
 		ID: r.ID, Service: r.Service, Scenario: r.Scenario, Profile: r.Profile, Labels: r.Labels, Window: r.Window, State: r.State,
-		Sound: r.State == run.Complete && len(r.Generators.Problems()) == 0, Group: r.ID,
+		Sound: r.State == run.Complete && len(r.Generators.Problems()) == 0, Group: r.ID, conditions: conditionsOf(r),
 	}
 	if r.Repeat != nil {
 		s.Group = r.Repeat.Group
@@ -289,18 +290,26 @@ func (s *Store) refresh(ctx context.Context, d *database, stale map[string]int64
 
 // summaries lists the runs of the database, the oldest first.
 func (d *database) summaries(ctx context.Context) ([]Summary, error) {
-	rows, err := d.QueryContext(ctx, `SELECT id, service, scenario, profile, labels, started, ended, state, sound, repeat_group, modified FROM runs ORDER BY started, id`)
+	rows, err := d.QueryContext(ctx, `SELECT id, service, scenario, profile, labels, started, ended, state, sound, repeat_group, conditions, modified FROM runs ORDER BY started, id`)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close() //nolint:errcheck // rows.Err tells
 	var list []Summary
+	seen := map[string]*conditions{}
 	for rows.Next() {
 		var s Summary
-		var labels, state string
+		var labels, state, under string
 		var started, ended, sound int64
-		if err := rows.Scan(&s.ID, &s.Service, &s.Scenario, &s.Profile, &labels, &started, &ended, &state, &sound, &s.Group, &s.modified); err != nil {
+		if err := rows.Scan(&s.ID, &s.Service, &s.Scenario, &s.Profile, &labels, &started, &ended, &state, &sound, &s.Group, &under, &s.modified); err != nil {
 			return nil, err
+		}
+		if s.conditions = seen[under]; s.conditions == nil {
+			s.conditions = &conditions{}
+			if err := json.Unmarshal([]byte(under), s.conditions); err != nil {
+				return nil, fmt.Errorf("run %s: conditions: %w", s.ID, err)
+			}
+			seen[under] = s.conditions
 		}
 		if labels != "{}" {
 			if err := json.Unmarshal([]byte(labels), &s.Labels); err != nil {
@@ -342,18 +351,22 @@ func (d *database) putRun(ctx context.Context, q querier, r run.Run, modified in
 	if len(s.Labels) == 0 {
 		labels = []byte("{}")
 	}
+	under, err := json.Marshal(s.conditions)
+	if err != nil {
+		return err
+	}
 	sound := 0
 	if s.Sound {
 		sound = 1
 	}
 	_, err = q.ExecContext(ctx, d.sql(`
-		INSERT INTO runs (id, service, scenario, profile, labels, started, ended, state, sound, repeat_group, document, modified)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO runs (id, service, scenario, profile, labels, started, ended, state, sound, repeat_group, conditions, document, modified)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET service = excluded.service, scenario = excluded.scenario, profile = excluded.profile,
 			labels = excluded.labels, started = excluded.started, ended = excluded.ended, state = excluded.state,
-			sound = excluded.sound, repeat_group = excluded.repeat_group, document = excluded.document, modified = excluded.modified`),
+			sound = excluded.sound, repeat_group = excluded.repeat_group, conditions = excluded.conditions, document = excluded.document, modified = excluded.modified`),
 		s.ID, s.Service, s.Scenario, s.Profile, string(labels), nanoseconds(s.Window.Start), nanoseconds(s.Window.End),
-		string(s.State), sound, s.Group, string(document), modified)
+		string(s.State), sound, s.Group, string(under), string(document), modified)
 	return err
 }
 

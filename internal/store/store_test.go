@@ -73,6 +73,10 @@ func TestPostgres(t *testing.T) {
 		return store.OpenTeam(dir, server.database(t, fmt.Sprintf("test%d", n)))
 	})
 	t.Run("a team", func(t *testing.T) { testTeam(t, server) })
+	t.Run("an older schema is brought up to date", func(t *testing.T) {
+		address := server.database(t, "older")
+		testMigration(t, store.OpenTeam(t.TempDir(), address), "pgx", address)
+	})
 	t.Run("a newer schema is refused", func(t *testing.T) {
 		address := server.database(t, "newer")
 		s := store.OpenTeam(t.TempDir(), address)
@@ -205,32 +209,95 @@ func testRolling(t *testing.T, s *store.Store, _ string) {
 	save(t, s, testRun("r1", 1, "1"), testRun("r2", 2, "1"), testRun("r3", 3, "2"), bad, other, repeat, testRun("r4", 7, "1"))
 	candidate := testRun("new", 8, "9")
 	candidate.Repeat = &run.Repeat{Group: "new", N: 2, Of: 2}
-	save(t, s, candidate)
+	save(t, s, candidate, testRun("later", 9, "1"))
+	for i, change := range otherConditions { // began before the candidate, each
+		stray := testRun(fmt.Sprintf("stray%d", i), 7, "1")
+		change(&stray)
+		save(t, s, stray)
+	}
 	accepted := []compare.Acceptance{{Run: "r2", Reason: "TLS"}}
 	for _, tt := range []struct {
-		name  string
-		spec  compare.Spec
-		since time.Time
-		want  []string
+		name       string
+		spec       compare.Spec
+		candidates []run.Run
+		want       []string
 	}{
-		{"one run", compare.Spec{Run: "r1"}, time.Time{}, []string{"r1"}},
-		{"declared values", compare.Spec{Values: map[string]float64{"p95": 1}}, time.Time{}, nil},
-		{"the last two, without repeats of the candidate, aborted runs and other profiles", compare.Spec{Last: 2}, time.Time{}, []string{"r3", "r4"}},
-		{"with labels", compare.Spec{Last: 5, Labels: map[string]string{"version": "1"}}, time.Time{}, []string{"r1", "r2", "r4"}},
-		{"since a change was accepted", compare.Spec{Last: 5, Accepted: accepted}, time.Time{}, []string{"r2", "r3", "r4"}},
-		{"since a change point", compare.Spec{Last: 5, Accepted: accepted}, testRun("", 3, "").Window.Start, []string{"r3", "r4"}},
+		{"without repeats of the candidate, later runs, other profiles and conditions", compare.Spec{Last: 2}, []run.Run{candidate}, []string{"r1", "r2", "r3", "bad", "r4"}},
+		{"for an old candidate, from before it", compare.Spec{Last: 2}, []run.Run{testRun("r3", 3, "2")}, []string{"r1", "r2"}},
+		{"without any of several candidates", compare.Spec{Last: 2}, []run.Run{testRun("r2", 2, "1"), testRun("r4", 7, "1")}, []string{"r1", "r3", "bad", "repeat"}},
+		{"with labels", compare.Spec{Last: 5, Labels: map[string]string{"version": "2"}}, []run.Run{candidate}, []string{"r3"}},
+		{"since a change was accepted", compare.Spec{Last: 5, Accepted: accepted}, []run.Run{candidate}, []string{"r2", "r3", "bad", "r4"}},
 	} {
-		got, err := s.BaselineRuns(t.Context(), tt.spec, candidate, tt.since)
-		if err != nil || !slices.Equal(got, tt.want) {
-			t.Errorf("%s: got %v, %v, want %v", tt.name, got, err, tt.want)
+		got, err := s.Eligible(t.Context(), tt.spec, tt.candidates...)
+		ids := []string{}
+		for _, x := range got {
+			ids = append(ids, x.ID)
+		}
+		if err != nil || !slices.Equal(ids, tt.want) {
+			t.Errorf("%s: got %v, %v, want %v", tt.name, ids, err, tt.want)
 		}
 	}
 }
 
+// otherConditions make a run one that can't be compared with the others.
+var otherConditions = []func(*run.Run){
+	func(r *run.Run) { r.Load.Users = 7 },
+	func(r *run.Run) { r.Load.ThinkSeconds = 3 },
+	func(r *run.Run) { r.Load.ArrivalRate = 100 },
+	func(r *run.Run) { r.Window.End = r.Window.End.Add(time.Minute) },
+	func(r *run.Run) { r.Environment = map[string]string{"nodes": "3"} },
+}
+
+// TestConditionsAreComparedAsRunsAre: near enough durations and rates are the same test.
+func TestConditionsAreComparedAsRunsAre(t *testing.T) {
+	r := testRun("r", 1, "1")
+	r.Load.ArrivalRate = 1000
+	near := r
+	near.Load.ArrivalRate, near.Window.End = 1010, r.Window.End.Add(time.Second)
+	if !store.Summarize(r).Comparable(store.Summarize(near)) {
+		t.Error("1 % more load and a second more: got that they can't be compared")
+	}
+	for i, change := range otherConditions {
+		other := testRun("other", 1, "1")
+		change(&other)
+		if store.Summarize(testRun("r", 1, "1")).Comparable(store.Summarize(other)) {
+			t.Errorf("change %d: got that they can be compared", i)
+		}
+	}
+}
+
+// testMigration: what was written before runs had conditions in the database has them after.
+func testMigration(t *testing.T, s *store.Store, driver, dsn string) {
+	t.Helper()
+	stray := testRun("stray", 2, "1")
+	stray.Load.Users = 7
+	save(t, s, testRun("r", 1, "1"), stray)
+	ids(t, s)
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, statement := range []string{`ALTER TABLE runs DROP COLUMN conditions`, `UPDATE schema_version SET version = 1`} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Eligible(t.Context(), compare.Spec{Last: 5}, testRun("new", 3, "1"))
+	if err != nil || len(got) != 1 || got[0].ID != "r" {
+		t.Errorf("got %+v, %v, want r and not the one with other users", got, err)
+	}
+}
+
+func TestMigrationOfAFolder(t *testing.T) {
+	dir := t.TempDir()
+	testMigration(t, store.Open(dir), "sqlite", filepath.Join(dir, store.IndexFile))
+}
+
 func testPins(t *testing.T, s *store.Store, _ string) {
-	peak := testRun("peak", 4, "1")
-	peak.Profile = "peak"
-	save(t, s, testRun("r1", 1, "1"), testRun("r2", 2, "1"), testRun("r3", 3, "1"), peak)
+	peak, few := testRun("peak", 4, "1"), testRun("few", 1, "1")
+	peak.Profile, few.Load.Users = "peak", 7
+	save(t, s, testRun("r1", 1, "1"), testRun("r2", 2, "1"), testRun("r3", 3, "1"), peak, few)
 	for _, spec := range []compare.Spec{{Name: "one", Run: "r1"}, {Name: "rolling", Last: 1}} {
 		text, err := spec.Marshal()
 		if err != nil {
@@ -241,7 +308,7 @@ func testPins(t *testing.T, s *store.Store, _ string) {
 		}
 	}
 	pins, err := s.Pins(t.Context())
-	want := map[string][]string{"r1": {"one"}, "r3": {"rolling"}, "peak": {"rolling"}}
+	want := map[string][]string{"r1": {"one"}, "r3": {"rolling"}, "peak": {"rolling"}, "few": {"rolling"}}
 	if diff := cmp.Diff(want, pins); err != nil || diff != "" {
 		t.Errorf("%v, pins (-want +got):\n%s", err, diff)
 	}

@@ -33,7 +33,19 @@ var conditions = []condition{
 	{"offered rate", func(r run.Run) string { return fmt.Sprintf("%g/s", r.Load.ArrivalRate) }, ratesAreNear},
 	{"users", func(r run.Run) string { return strconv.Itoa(r.Load.Users) }, nil},
 	{"mean think time", thinkTime, nil},
-	{"duration", func(r run.Run) string { return duration(r).Round(100 * time.Millisecond).String() }, durationsAreNear},
+	{"duration", func(r run.Run) string { return Duration(r).Round(100 * time.Millisecond).String() }, durationsAreNear},
+}
+
+// Differences are the conditions that must be the same in runs that are compared,
+// and are not in these two, with their values; none: they can be.
+func Differences(baseline, candidate run.Run) (list []string) {
+	sides := sides{baseline: []run.Run{baseline}, candidate: []run.Run{candidate}}
+	for _, c := range slices.Concat(conditions, environment(sides.all())) {
+		if !c.holds(sides.all()) {
+			list = append(list, sides.describe(c))
+		}
+	}
+	return list
 }
 
 // obstacles are all reasons for which the candidates can't be held against the
@@ -52,7 +64,9 @@ func obstacles(b Baseline, candidates []RunValues) []string {
 	all := slices.Concat(b.Runs, candidates)
 	reasons = append(reasons, repeated(all)...)
 	for _, r := range all {
-		reasons = append(reasons, unfit(r)...)
+		for _, why := range Unfit(r) {
+			reasons = append(reasons, fmt.Sprintf("run %s: %s", r.Run.ID, why))
+		}
 	}
 	sides := sides{baseline: runsOf(b.Runs), candidate: runsOf(candidates)}
 	for _, c := range slices.Concat(conditions, environment(sides.all())) {
@@ -63,10 +77,25 @@ func obstacles(b Baseline, candidates []RunValues) []string {
 	return reasons
 }
 
-// unfit are the reasons for which a run can't be compared with any other.
-func unfit(r RunValues) []string {
-	var reasons []string
-	add := func(why string) { reasons = append(reasons, fmt.Sprintf("run %s: %s", r.Run.ID, why)) }
+// leaveOut leaves those runs of a side out that are unfit, and says so. Where
+// nothing would be left all of them stay, for what stands against them then
+// stands against the comparison.
+func leaveOut(side []RunValues) (fit []RunValues, notes []string) {
+	for _, r := range side {
+		if why := Unfit(r); len(why) > 0 {
+			notes = append(notes, fmt.Sprintf("run %s left out: %s", r.Run.ID, strings.Join(why, ", ")))
+			continue
+		}
+		fit = append(fit, r)
+	}
+	if len(fit) == 0 {
+		return side, nil
+	}
+	return fit, notes
+}
+
+// Unfit are the reasons for which a run can't be compared with any other; none: it can be.
+func Unfit(r RunValues) (reasons []string) {
 	if r.Run.State != run.Complete {
 		why := string(r.Run.State)
 		if why == "" {
@@ -75,15 +104,12 @@ func unfit(r RunValues) []string {
 		if r.Run.Reason != "" {
 			why += ": " + r.Run.Reason
 		}
-		add(why)
+		reasons = append(reasons, why)
 	}
 	for _, p := range r.Run.Generators.Problems() {
-		add("load generator: " + p)
+		reasons = append(reasons, "load generator: "+p)
 	}
-	for _, p := range r.Problems {
-		add(p)
-	}
-	return reasons
+	return append(reasons, r.Problems...)
 }
 
 // repeated are runs that stand in the comparison twice.
@@ -176,8 +202,8 @@ func thinkTime(r run.Run) string {
 	return time.Duration(r.Load.ThinkSeconds * float64(time.Second)).Round(time.Millisecond).String()
 }
 
-// duration is what the profile asked for, or else what the run took.
-func duration(r run.Run) time.Duration {
+// Duration is what the profile asked for, or else what the run took.
+func Duration(r run.Run) time.Duration {
 	var planned time.Duration
 	for _, s := range r.Stages {
 		planned += s.Duration()
@@ -197,9 +223,9 @@ func ratesAreNear(runs []run.Run) bool {
 }
 
 func durationsAreNear(runs []run.Run) bool {
-	low, high := duration(runs[0]), duration(runs[0])
+	low, high := Duration(runs[0]), Duration(runs[0])
 	for _, r := range runs {
-		low, high = min(low, duration(r)), max(high, duration(r))
+		low, high = min(low, Duration(r)), max(high, Duration(r))
 	}
 	return high-low <= durationSlack+time.Duration(durationTolerance*float64(low))
 }

@@ -1,9 +1,12 @@
 package compare_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/plumbline/plumbline/pkg/compare"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -39,24 +42,10 @@ func TestComparableFirst(t *testing.T) {
 			},
 			[]string{`environment database: not recorded (b-1, b-2, c-1), "db.r6g" (c-2)`, `environment replicas: "6" (b-1, b-2, c-1), "4" (c-2)`},
 		},
-		{
-			"a generator that could not keep up", func(r *compare.RunValues) {
-				r.Run.Generators.Segments = []run.Generator{{Segment: 1, Reasons: []string{"start lag p99 30ms"}}}
-			},
-			[]string{"run c-2: load generator: segment 1: start lag p99 30ms"},
-		},
-		{"a segment that is missing", func(r *compare.RunValues) { r.Run.Generators.Expected = 2 }, []string{"run c-2: load generator: 1 of 2 expected"}},
-		{
-			"an aborted run", func(r *compare.RunValues) { r.Run.State, r.Run.Reason = run.Aborted, "killed" },
-			[]string{"run c-2: aborted: killed"},
-		},
-		{"a run that still goes on", func(r *compare.RunValues) { r.Run.State = run.Running }, []string{"run c-2: running"}},
-		{"a run of unknown state", func(r *compare.RunValues) { r.Run.State = "" }, []string{"run c-2: its state is unknown"}},
-		{"a gap between scrapes", func(r *compare.RunValues) { r.Problems = []string{"no scrape for 40s"} }, []string{"run c-2: no scrape for 40s"}},
 		{"a run of the baseline", func(r *compare.RunValues) { r.Run.ID = "b-1" }, []string{"run b-1 stands in the comparison twice"}},
 		{
-			"all reasons together", func(r *compare.RunValues) { r.Run.Profile, r.Run.State = "peak", run.Aborted },
-			[]string{"run c-2: aborted", "profile: "},
+			"all reasons together", func(r *compare.RunValues) { r.Run.Profile, r.Run.Load.Users = "peak", 200 },
+			[]string{"profile: ", "users: "},
 		},
 	}
 	for _, tt := range tests {
@@ -87,6 +76,67 @@ func TestComparableFirst(t *testing.T) {
 		if !near(d.Change, 0, 1e-12) || d.Baseline != 100.5 {
 			t.Errorf("%s: got a change of %v from %v, want it given all the same", tt.name, d.Change, d.Baseline)
 		}
+	}
+}
+
+// unfit makes runs that can't be compared with any other, and says why.
+var unfit = []struct {
+	name   string
+	change func(r *compare.RunValues)
+	want   string
+}{
+	{"a generator that could not keep up", func(r *compare.RunValues) {
+		r.Run.Generators.Segments = []run.Generator{{Segment: 1, Reasons: []string{"start lag p99 30ms"}}}
+	}, "load generator: segment 1: start lag p99 30ms"},
+	{"a segment that is missing", func(r *compare.RunValues) { r.Run.Generators.Expected = 2 }, "load generator: 1 of 2 expected load generator segments are there"},
+	{"an aborted run", func(r *compare.RunValues) { r.Run.State, r.Run.Reason = run.Aborted, "killed" }, "aborted: killed"},
+	{"a run that still goes on", func(r *compare.RunValues) { r.Run.State = run.Running }, "running"},
+	{"a run of unknown state", func(r *compare.RunValues) { r.Run.State = "" }, "its state is unknown"},
+	{"a gap between scrapes", func(r *compare.RunValues) { r.Problems = []string{"no scrape for 40s"} }, "no scrape for 40s"},
+}
+
+func TestUnfitRunsAreLeftOutOfEitherSide(t *testing.T) {
+	for _, tt := range unfit {
+		baseline, candidates := runs("b", 100, 101, 500), runs("c", 500, 100)
+		tt.change(&baseline[2])
+		tt.change(&candidates[0])
+		c := compare.Compare(compare.Baseline{Runs: baseline, Notes: []string{"chosen"}}, candidates, []compare.Metric{{ID: "m", Gating: true}}, compare.Noise{})
+		want := []string{"chosen", "run b-3 left out: " + tt.want, "run c-1 left out: " + tt.want}
+		if diff := cmp.Diff(want, c.Notes); diff != "" {
+			t.Errorf("%s: notes: want −, got +:\n%s", tt.name, diff)
+		}
+		if !c.Comparable || !near(c.Deltas[0].Actual, 100, 1e-9) || len(c.BaselineRuns) != 2 || len(c.CandidateRuns) != 1 {
+			t.Errorf("%s: got %v against %v, comparable: %v (%s), want the others compared", tt.name, c.CandidateRuns, c.BaselineRuns, c.Comparable, c.Reason)
+		}
+	}
+}
+
+func TestASideOfUnfitRunsIsNotComparable(t *testing.T) {
+	for _, tt := range unfit {
+		candidates := runs("c", 100, 102)
+		for i := range candidates {
+			tt.change(&candidates[i])
+		}
+		c := compare.Compare(compare.Baseline{Runs: runs("b", 100)}, candidates, []compare.Metric{{ID: "m", Gating: true}}, compare.Noise{})
+		if want := fmt.Sprintf("run c-1: %s; run c-2: %s", tt.want, tt.want); c.Comparable || c.Reason != want || c.Deltas[0].Reason != want {
+			t.Errorf("%s: got %v (%s), want not comparable: %s", tt.name, c.Comparable, c.Reason, want)
+		}
+		if !near(c.Deltas[0].Change, 0.01, 1e-9) || len(c.Notes) > 0 {
+			t.Errorf("%s: got a change of %v and notes %q, want the change given all the same", tt.name, c.Deltas[0].Change, c.Notes)
+		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	b, c := goodRun("b"), goodRun("c")
+	c.Labels, c.Window.End = map[string]string{"version": "2"}, c.Window.End.Add(time.Second)
+	if got := compare.Differences(b, c); len(got) > 0 {
+		t.Errorf("another version: got %q, want none", got)
+	}
+	c.Load.Users, c.Environment = 200, nil
+	want := []string{"users: 100 (baseline), 200 (candidate)", `environment replicas: "6" (baseline), not recorded (candidate)`}
+	if diff := cmp.Diff(want, compare.Differences(b, c)); diff != "" {
+		t.Errorf("want −, got +:\n%s", diff)
 	}
 }
 

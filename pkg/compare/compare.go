@@ -43,6 +43,8 @@ type Baseline struct {
 	// Declared values by metric id, from a document. They count when there are no
 	// runs, and give changes without significance.
 	Declared map[string]float64
+	// Notes are what should be known of how the runs were chosen.
+	Notes []string
 }
 
 // RunValues are the values of one run, by metric id.
@@ -112,7 +114,10 @@ type Comparison struct {
 	Deltas     []Delta // worst regressions first, then inconclusive, unchanged, improved
 	Verdict    Verdict // by [Overall]
 
-	BaselineRuns, CandidateRuns []string // ids
+	BaselineRuns, CandidateRuns []string // ids of those that were compared
+	// Notes are what should be known besides: how the baseline's runs were chosen,
+	// and which runs were left out.
+	Notes []string
 }
 
 // A Delta is the change of one metric. Numbers are NaN where there is no answer.
@@ -124,7 +129,8 @@ type Delta struct {
 	Baseline, Actual float64
 	Change           float64 // Actual/Baseline − 1: −0.33 is 33 % less
 	// Low and High bound the change from below and from above, each with
-	// confidence 1 − Alpha; infinite where nothing bounds it.
+	// confidence 1 − Alpha: together they are its 90 % interval. They are infinite
+	// where nothing bounds it.
 	Low, High float64
 	// P is the adjusted p-value of a change in the direction that was seen.
 	P       float64
@@ -142,7 +148,8 @@ type Delta struct {
 	effect float64 // above 0 for the worse, in the scale that is tested
 }
 
-// Compare holds candidates against a baseline.
+// Compare holds candidates against a baseline. Runs of either side that can't be
+// compared with any other are left out, as far as others are left.
 //
 // Runs that are not comparable, and declared values, give changes without
 // significance, and every verdict is inconclusive. Otherwise each metric is
@@ -154,7 +161,13 @@ type Delta struct {
 //	unchanged     a change for the worse beyond the tolerance is excluded
 //	inconclusive  else
 func Compare(b Baseline, candidates []RunValues, metrics []Metric, noise Noise) Comparison {
-	c := Comparison{Baseline: b.Name, BaselineRuns: ids(b.Runs), CandidateRuns: ids(candidates)}
+	baseline, notes := leaveOut(b.Runs)
+	b.Runs = baseline
+	candidates, left := leaveOut(candidates)
+	c := Comparison{
+		Baseline: b.Name, BaselineRuns: ids(b.Runs), CandidateRuns: ids(candidates),
+		Notes: slices.Concat(b.Notes, notes, left),
+	}
 	reasons := obstacles(b, candidates)
 	c.Comparable = len(reasons) == 0
 	c.Reason = strings.Join(reasons, "; ")

@@ -447,3 +447,20 @@ func TestTextOfDirectionsAndVerdicts(t *testing.T) {
 		t.Error("sideways: got no error, want one")
 	}
 }
+
+func TestNumbersAreReadable(t *testing.T) {
+	for share, want := range map[float64]string{1.1: "110 %", 12.3: "1230 %", 0.25: "25 %", 0.031: "3.1 %", 0: "0 %", 9.4e-16: "< 0.01 %", -0.002: "-0.2 %"} {
+		if got := compare.Percent(share); got != want {
+			t.Errorf("%v: got %q, want %q", share, got, want)
+		}
+	}
+	for value, want := range map[float64]string{1023.4310249307479: "1023.4", 5: "5", 1847293: "1847300"} {
+		d := only(compare.Metric{}, runs("b", value, value), runs("c", value))
+		if d.Reason != "every run has the same value, "+want {
+			t.Errorf("got %q, want %s", d.Reason, want)
+		}
+	}
+	if d := only(compare.Metric{}, runs("b", 100, 300), runs("c", 200)); !strings.Contains(d.Reason, "too noisy to tell changes below ") || strings.Contains(d.Reason, "e+") {
+		t.Errorf("got %q, want a percentage in digits", d.Reason)
+	}
+}

@@ -66,7 +66,8 @@ kind: Baseline
 name: v1.0.0
 values: {latency-p50: 280ms, error-rate: 0.23%, sustained-rps: 450 req/s}
 `))
-	fmt.Println(spec.Name, spec.Values["latency-p50"], spec.Values["error-rate"], err)
+	declared := spec.Declared()
+	fmt.Println(spec.Name, declared["latency-p50"], declared["error-rate"], err)
 
 	_, err = compare.ParseSpec("main.yaml", []byte("apiVersion: plumbline/v1\nkind: Baseline\nname: main\nlast: -1\nlabel: {branch: main}\n"))
 	fmt.Println(err)

@@ -148,5 +148,17 @@ func (f finding) shortfall() string {
 	if math.IsNaN(f.Detectable) {
 		return "too few events to tell"
 	}
-	return fmt.Sprintf("too noisy to tell changes below %.2g %%", 100*f.Detectable)
+	return "too noisy to tell changes below " + Percent(f.Detectable)
+}
+
+// Percent writes a share as it stands in a sentence: with two digits, and what
+// is less than a hundredth of a percent as that.
+func Percent(share float64) string {
+	switch {
+	case share != 0 && math.Abs(share) < 1e-4:
+		return "< 0.01 %"
+	case math.Abs(share) >= 0.1:
+		return fmt.Sprintf("%.0f %%", 100*share)
+	}
+	return fmt.Sprintf("%.2g %%", 100*share)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/plumbline/plumbline/pkg/stats"
@@ -109,11 +110,21 @@ func (f *finding) varies(baseline, candidates []RunValues) (why string) {
 	switch all := allOf(baseline, same); {
 	case all && allOf(candidates, same):
 		f.Constant = true
-		return fmt.Sprintf("every run has the same value, %g", first)
+		return "every run has the same value, " + figure(first)
 	case all && len(baseline) > 1:
-		return fmt.Sprintf("every baseline run has the same value, %g: there is no noise to hold the change against", first)
+		return fmt.Sprintf("every baseline run has the same value, %s: there is no noise to hold the change against", figure(first))
 	}
 	return ""
+}
+
+// figure writes a value with five digits: more say nothing to a reader.
+func figure(v float64) string {
+	const digits = 5
+	short, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return strconv.FormatFloat(short, 'f', -1, 64)
 }
 
 // without is the finding that a metric can't be tested.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,10 +16,10 @@ import (
 // runs of a test, or values from a document.
 type Spec struct {
 	Name   string
-	Run    string             // id of the one run; "" when it is none
-	Last   int                // number of runs, the newest; 0 when it is none
-	Labels map[string]string  // that the last runs must have
-	Values map[string]float64 // declared, by objective id, in base units; nil when there are none
+	Run    string            // id of the one run; "" when it is none
+	Last   int               // number of runs, the newest; 0 when it is none
+	Labels map[string]string // that the last runs must have
+	Values map[string]string // declared, by objective id, as they are written (890ms); nil when there are none
 	// Accepted are the changes that were accepted, the oldest first: with the run
 	// of the last one the baseline began anew.
 	Accepted []Acceptance
@@ -58,7 +57,7 @@ func ParseSpec(name string, data []byte) (Spec, error) {
 	if err := strictyaml.Decode(name, data, &f, f.problems); err != nil {
 		return Spec{}, err
 	}
-	s := Spec{Name: f.Name, Run: f.Run, Labels: f.Labels}
+	s := Spec{Name: f.Name, Run: f.Run, Labels: f.Labels, Values: f.Values}
 	for _, a := range f.Accepted {
 		at, _ := time.Parse(time.RFC3339, a.At) // problems has looked at it
 		s.Accepted = append(s.Accepted, Acceptance{a.Run, a.Reason, at})
@@ -66,13 +65,52 @@ func ParseSpec(name string, data []byte) (Spec, error) {
 	if f.Last != nil {
 		s.Last = *f.Last
 	}
-	if f.Values != nil {
-		s.Values = make(map[string]float64, len(f.Values))
-	}
-	for id, text := range f.Values {
-		s.Values[id], _, _ = strictyaml.ParseQuantity(text) // problems has looked at it
-	}
 	return s, nil
+}
+
+// Declared are the declared values in base units, by objective id; nil when there are none.
+func (s Spec) Declared() map[string]float64 {
+	if s.Values == nil {
+		return nil
+	}
+	declared := make(map[string]float64, len(s.Values))
+	for id, text := range s.Values {
+		declared[id], _, _ = strictyaml.ParseQuantity(text) // problems has looked at it
+	}
+	return declared
+}
+
+// CheckValues holds the values that the file of a baseline declares against what
+// the objectives measure, by id. The error holds every mistake with its place;
+// ids that are not known are none.
+func CheckValues(name string, data []byte, measured map[string]strictyaml.Dimension) error {
+	var f specFile
+	return strictyaml.Decode(name, data, &f, func(at strictyaml.Path) (ps strictyaml.Problems) {
+		for _, id := range slices.Sorted(maps.Keys(f.Values)) {
+			want, known := measured[id]
+			if why := mismatch(f.Values[id], want); known && why != "" {
+				ps.Addf(at.Field("values").Field(id), "%s", why)
+			}
+		}
+		return ps
+	})
+}
+
+// mismatch says why a value can't be one of what is measured. Numbers may go
+// without a unit where there is but one that can be meant.
+func mismatch(text string, want strictyaml.Dimension) string {
+	_, got, err := strictyaml.ParseQuantity(text)
+	switch {
+	case err != nil || got == want:
+		return ""
+	case got != strictyaml.Plain:
+		return fmt.Sprintf("%s is %s, and the objective measures %s", text, got, want)
+	case want == strictyaml.Time:
+		return fmt.Sprintf("the objective measures a time: write %sms or %ss", text, text)
+	case want == strictyaml.Bytes:
+		return fmt.Sprintf("the objective measures bytes: write %sMB or %sB", text, text)
+	}
+	return ""
 }
 
 func (f *specFile) problems(at strictyaml.Path) (ps strictyaml.Problems) {
@@ -145,13 +183,6 @@ func (s Spec) Marshal() ([]byte, error) {
 	for _, a := range s.Accepted {
 		accepted = append(accepted, acceptanceFile{a.Run, a.Reason, a.At.UTC().Format(time.RFC3339)})
 	}
-	var texts map[string]string
-	for id, v := range s.Values {
-		if texts == nil {
-			texts = map[string]string{}
-		}
-		texts[id] = strconv.FormatFloat(v, 'g', -1, 64)
-	}
 	text, err := yaml.Marshal(struct {
 		APIVersion string            `yaml:"apiVersion"`
 		Kind       string            `yaml:"kind"`
@@ -161,7 +192,7 @@ func (s Spec) Marshal() ([]byte, error) {
 		Labels     map[string]string `yaml:"labels,omitempty"`
 		Values     map[string]string `yaml:"values,omitempty"`
 		Accepted   []acceptanceFile  `yaml:"accepted,omitempty"`
-	}{strictyaml.APIVersion, "Baseline", s.Name, s.Run, last, s.Labels, texts, accepted})
+	}{strictyaml.APIVersion, "Baseline", s.Name, s.Run, last, s.Labels, s.Values, accepted})
 	if err != nil {
 		return nil, fmt.Errorf("baseline %s: %w", s.Name, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/plumbline/plumbline/pkg/compare"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 const header = "apiVersion: plumbline/v1\nkind: Baseline\n"
@@ -22,9 +23,9 @@ func TestParseSpec(t *testing.T) {
 			compare.Spec{Name: "main", Last: 5, Labels: map[string]string{"branch": "main", "version": "1.0"}}},
 		{"declared values, as the guide's v1.0.0", `name: v1.0.0
 values: {latency-p50: 280ms, latency-p99: 2.1s, error-rate: 0.23%, sustained-rps: 450, peak-rps: 680 req/s, memory: 1.5 GiB, down: -1e3us}
-`, compare.Spec{Name: "v1.0.0", Values: map[string]float64{
-			"latency-p50": 0.28, "latency-p99": 2.1, "error-rate": 0.0023, "sustained-rps": 450,
-			"peak-rps": 680, "memory": 1610612736, "down": -1e-3,
+`, compare.Spec{Name: "v1.0.0", Values: map[string]string{
+			"latency-p50": "280ms", "latency-p99": "2.1s", "error-rate": "0.23%", "sustained-rps": "450",
+			"peak-rps": "680 req/s", "memory": "1.5 GiB", "down": "-1e3us",
 		}}},
 	}
 	for _, tt := range tests {
@@ -32,9 +33,38 @@ values: {latency-p50: 280ms, latency-p99: 2.1s, error-rate: 0.23%, sustained-rps
 		if err != nil {
 			t.Errorf("%s: got error %v", tt.name, err)
 		}
-		if diff := cmp.Diff(tt.want, got, cmp.Comparer(func(a, b float64) bool { return near(a, b, 1e-12) })); diff != "" {
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: want −, got +:\n%s", tt.name, diff)
 		}
+	}
+}
+
+func TestDeclaredValuesAreInBaseUnits(t *testing.T) {
+	s := compare.Spec{Values: map[string]string{"latency-p50": "280ms", "error-rate": "0.23%", "peak-rps": "680 req/s", "memory": "1.5 GiB", "down": "-1e3us"}}
+	want := map[string]float64{"latency-p50": 0.28, "error-rate": 0.0023, "peak-rps": 680, "memory": 1610612736, "down": -1e-3}
+	if diff := cmp.Diff(want, s.Declared(), cmp.Comparer(func(a, b float64) bool { return near(a, b, 1e-12) })); diff != "" {
+		t.Errorf("want −, got +:\n%s", diff)
+	}
+	if got := (compare.Spec{Last: 5}).Declared(); got != nil {
+		t.Errorf("a baseline of runs: got %v, want none", got)
+	}
+}
+
+func TestDeclaredValuesAreHeldAgainstTheirUnits(t *testing.T) {
+	measured := map[string]strictyaml.Dimension{
+		"latency-p95": strictyaml.Time, "memory": strictyaml.Bytes, "peak-rps": strictyaml.Rate, "error-rate": strictyaml.Share, "users": strictyaml.Plain,
+	}
+	good := header + "name: x\nvalues: {latency-p95: 890ms, memory: 2GiB, peak-rps: 680, error-rate: 0.0023, users: 300, elsewhere: 3s}\n"
+	if err := compare.CheckValues("b.yaml", []byte(good), measured); err != nil {
+		t.Errorf("got %v, want none: only times and bytes need a unit, and other objectives may be declared", err)
+	}
+	bad := header + "name: x\nvalues:\n  latency-p95: 890\n  memory: 2\n  peak-rps: 680ms\n  users: 5%\n"
+	want := `b.yaml:5:16: values.latency-p95: the objective measures a time: write 890ms or 890s
+b.yaml:6:11: values.memory: the objective measures bytes: write 2MB or 2B
+b.yaml:7:13: values.peak-rps: 680ms is a time, and the objective measures a rate
+b.yaml:8:10: values.users: 5% is a percentage, and the objective measures a number`
+	if err := compare.CheckValues("b.yaml", []byte(bad), measured); err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 
@@ -102,7 +132,7 @@ func TestSpecIsWrittenAsItIsRead(t *testing.T) {
 	for _, want := range []compare.Spec{
 		{Name: "one", Run: "PERF-1"},
 		{Name: "rolling", Last: 5, Labels: map[string]string{"version": "1.0"}, Accepted: []compare.Acceptance{{Run: "PERF-2", Reason: "TLS is on now: 3 % slower", At: at}}},
-		{Name: "declared", Values: map[string]float64{"latency-p50": 0.28, "error-rate": 0.0023}},
+		{Name: "declared", Values: map[string]string{"latency-p50": "280ms", "error-rate": "0.23%"}},
 	} {
 		text, err := want.Marshal()
 		if err != nil {
@@ -130,7 +160,7 @@ func TestAccept(t *testing.T) {
 	}{
 		{"one run becomes the other", compare.Spec{Name: "b", Run: "PERF-1"}, a, "PERF-9", ""},
 		{"a rolling one begins anew", compare.Spec{Name: "b", Last: 5}, a, "", ""},
-		{"declared values can't", compare.Spec{Name: "b", Values: map[string]float64{"p50": 1}}, a, "", "declared values"},
+		{"declared values can't", compare.Spec{Name: "b", Values: map[string]string{"p50": "1s"}}, a, "", "declared values"},
 		{"not without a reason", compare.Spec{Name: "b", Last: 5}, compare.Acceptance{Run: "PERF-9", Reason: " "}, "", "say why"},
 	} {
 		got, err := tt.spec.Accept(tt.a)

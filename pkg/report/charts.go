@@ -80,7 +80,7 @@ func draw(c Chart, r run.Run) drawing {
 		d.Times = append(d.Times, float64(t.UnixMilli())/1000)
 	}
 	for _, l := range c.Lines {
-		scaled := Line{Name: printable(l.Name, false), Values: make([]Number, len(c.Times))}
+		scaled := Line{Name: printable(l.Name, false), Values: make([]Number, len(c.Times)), Baseline: l.Baseline}
 		for i := range scaled.Values {
 			scaled.Values[i] = NoData
 			if i < len(l.Values) {
@@ -250,7 +250,11 @@ func drawSVG(d drawing) svg {
 		s.Marks = append(s.Marks, svgMark{At: x(m.At), Name: m.Name, Weak: m.Weak})
 	}
 	for i, l := range d.Lines {
-		s.Paths = append(s.Paths, svgPath{Class: fmt.Sprintf("l%d", i%coloursOfLines+1), D: path(d.Times, l.Values, x, y)})
+		class := fmt.Sprintf("l%d", i%coloursOfLines+1)
+		if l.Baseline {
+			class = "before"
+		}
+		s.Paths = append(s.Paths, svgPath{Class: class, D: path(d.Times, l.Values, x, y)})
 	}
 	return s
 }

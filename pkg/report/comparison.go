@@ -13,7 +13,7 @@ func comparison(r Report) section {
 	if c == nil {
 		return section{}
 	}
-	t := table{Columns: joined(left("Metric"), right("Baseline", "Target", "Actual", "Change", "95 % interval"), left("Against baseline", "Target"))}
+	t := table{Columns: joined(left("Metric"), right("Baseline", "Target", "Actual", "Change", "90 % interval"), left("Against baseline", "Target"))}
 	for _, d := range c.Deltas {
 		t.Rows = append(t.Rows, deltaRow(d, c.Reason, find(r.Objectives, d.ID)))
 	}
@@ -74,5 +74,5 @@ func comparisonNote(c Comparison) string {
 	if len(c.CandidateRuns) > 0 {
 		parts = append(parts, "held against it "+strings.Join(c.CandidateRuns, ", "))
 	}
-	return strings.Join(parts, " · ")
+	return strings.Join(append(parts, c.Notes...), " · ")
 }

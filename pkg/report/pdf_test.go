@@ -132,6 +132,17 @@ func TestPDFDrawsPlots(t *testing.T) {
 	if blue < bare+len(sample().Charts)*100 {
 		t.Errorf("got %d dots of the first line's colour, and %d without charts, want each chart to have its line", blue, bare)
 	}
+	dashed := sample()
+	for _, c := range dashed.Charts {
+		c.Lines[0].Baseline = true
+	}
+	left := 0
+	for _, page := range pages(t, pdfFile(t, dashed)) {
+		left += dots(page, page.Bounds(), lineBlue)
+	}
+	if left > bare*11/10 { // the rest may lie a little otherwise
+		t.Errorf("got %d dots of the first line's colour where it is the baseline's, want none but the %d without charts", left, bare)
+	}
 }
 
 // hostileReport has text that no layout expects.

@@ -87,12 +87,24 @@ func (p *paper) plot(d drawing, x, y, width, height float64) {
 	f := frame{left: x + plotLeft, top: y + plotHead, width: width - plotLeft - names.width, height: height, first: d.Times[0], last: d.Times[len(d.Times)-1], max: d.Max}
 	p.plotGrid(f, d)
 	for i, l := range d.Lines {
-		p.stroke(strokes[i%coloursOfLines])
+		p.strokeOf(i, l)
 		p.SetLineWidth(.35)
 		p.line(f, d.Times, l.Values)
 	}
+	p.SetDashPattern([]float64{}, 0)
 	p.plotLimits(f, d.Limits, names)
 	p.legend(d, x, f.top+f.height+plotFoot, width)
+}
+
+// strokeOf is how a line is drawn: the baseline's grey and dashed.
+func (p *paper) strokeOf(i int, l Line) {
+	if l.Baseline {
+		p.stroke(muted)
+		p.SetDashPattern([]float64{1, .7}, 0)
+		return
+	}
+	p.stroke(strokes[i%coloursOfLines])
+	p.SetDashPattern([]float64{}, 0)
 }
 
 func (p *paper) plotGrid(f frame, d drawing) {
@@ -289,9 +301,10 @@ func (p *paper) legend(d drawing, x, y, width float64) {
 	for i, e := range p.entries(d, width) {
 		baseline := y + e.y + 2.5
 		if i < mostInLegend {
-			p.stroke(strokes[i%coloursOfLines])
+			p.strokeOf(i, d.Lines[i])
 			p.SetLineWidth(.7)
 			p.Line(x+e.x, baseline-.8, x+e.x+4, baseline-.8)
+			p.SetDashPattern([]float64{}, 0)
 		}
 		p.colour(ink)
 		p.put(x+e.x+5.2, baseline, e.name)

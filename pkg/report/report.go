@@ -203,6 +203,7 @@ type Comparison struct {
 	CandidateRuns []string        `json:"candidate_runs,omitempty"`
 	Comparable    bool            `json:"comparable"`
 	Reason        string          `json:"reason,omitempty"` // why not comparable
+	Notes         []string        `json:"notes,omitempty"`  // how the baseline's runs were chosen, and which were left out
 	Verdict       compare.Verdict `json:"verdict"`
 	Deltas        []Delta         `json:"deltas"` // worst regressions first
 }
@@ -217,7 +218,7 @@ type Delta struct {
 	Target        string          `json:"target,omitempty"`
 	Actual        Number          `json:"actual"`
 	Change        Number          `json:"change"` // relative: −0.33 is 33 % less
-	Low           Number          `json:"low"`    // interval of the change
+	Low           Number          `json:"low"`    // 90 % interval of the change: each end holds with 95 %
 	High          Number          `json:"high"`
 	P             Number          `json:"p"`
 	Worse         string          `json:"worse"` // higher or lower: the direction that is worse
@@ -261,8 +262,9 @@ type Chart struct {
 
 // A Line is one series of a chart; a value for each of its times.
 type Line struct {
-	Name   string   `json:"name"`
-	Values []Number `json:"values"`
+	Name     string   `json:"name"`
+	Values   []Number `json:"values"`
+	Baseline bool     `json:"baseline,omitempty"` // of the baseline's latest run, from the start of this one
 }
 
 // A Limit is a bound drawn in a chart.

@@ -203,6 +203,20 @@ func TestNumberKeepsNoData(t *testing.T) {
 	}
 }
 
+// TestTheBaselineIsDrawnDashed: grey and dashed, apart from the colours of the run's lines.
+func TestTheBaselineIsDrawnDashed(t *testing.T) {
+	r := sample()
+	for _, c := range r.Charts {
+		c.Lines[0].Baseline = true
+	}
+	got := render(t, report.HTML, r)
+	for _, want := range []string{`<path class="line before" d="M`, `<li class="before">`, `"baseline":true`, `.still .before{stroke:var(--muted);stroke-dasharray`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the page has no %s", want)
+		}
+	}
+}
+
 func TestHTMLIsInert(t *testing.T) {
 	got := render(t, report.HTML, sample())
 	for _, bad := range []string{"<script>window.hacked", "<img src=x", `href="javascript:`, "@import", `src="http`, `<link`} {

@@ -22,8 +22,8 @@ type Bound struct {
 	dimension strictyaml.Dimension
 }
 
-// dimensionOf is what the bounds of a value in a unit must be.
-func dimensionOf(unit string) strictyaml.Dimension {
+// DimensionOf is what a value in a unit measures, and its bounds with it.
+func DimensionOf(unit string) strictyaml.Dimension {
 	switch unit {
 	case "s":
 		return strictyaml.Time

@@ -230,7 +230,7 @@ func (o Objective) problems(at strictyaml.Path, vars map[string]string) (ps stri
 		name  string
 		bound *Bound
 	}{{"must", o.Must}, {"should", o.Should}, {"target", o.Target}} {
-		if b.bound != nil && b.bound.dimension != strictyaml.Plain && b.bound.dimension != dimensionOf(o.Unit) {
+		if b.bound != nil && b.bound.dimension != strictyaml.Plain && b.bound.dimension != DimensionOf(o.Unit) {
 			ps.Addf(at.Field(b.name), "%q is %s, the objective's unit is %q", b.bound.Text, b.bound.dimension, o.Unit)
 		}
 	}
@@ -327,7 +327,7 @@ func (r Resource) boundProblems(at strictyaml.Path, b *Bound) (ps strictyaml.Pro
 		ps.Addf(at, "%q: a resource has no baseline", b.Text)
 	case b.dimension == strictyaml.Share && r.Limit == "" && r.Unit != "ratio":
 		ps.Addf(at, "%q is a share of the limit, and there is no limit", b.Text)
-	case b.dimension != strictyaml.Share && b.dimension != strictyaml.Plain && b.dimension != dimensionOf(r.Unit):
+	case b.dimension != strictyaml.Share && b.dimension != strictyaml.Plain && b.dimension != DimensionOf(r.Unit):
 		ps.Addf(at, "%q is %s, the resource's unit is %q", b.Text, b.dimension, r.Unit)
 	}
 	return ps

@@ -92,7 +92,7 @@
         {...axis, size: 56, splits: () => chart.ticks, values: (u, at) => at.map((v) => v.toLocaleString("en", {minimumFractionDigits: chart.decimals, maximumFractionDigits: chart.decimals}))},
       ],
       series: [{label: chart.names ? "Run" : "Time", value: (u, t) => t == null ? "–" : place(chart)(t)}].concat(chart.lines.map((line, i) => ({
-        label: line.name, stroke: lineColour(i), width: 1.6, points: {show: false}, value: value(chart), dash: i >= 8 ? [4, 3] : undefined,
+        label: line.name, stroke: line.baseline ? () => colour("--muted") : lineColour(i), width: 1.6, points: {show: false}, value: value(chart), dash: line.baseline || i >= 8 ? [4, 3] : undefined,
       }))),
       hooks: {
         drawClear: [grey(chart)],
