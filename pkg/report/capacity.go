@@ -422,7 +422,7 @@ func forecastText(f Forecast) string {
 
 // headroomTable has a row for each resource and each of its replicas.
 func headroomTable(c Capacity) table {
-	t := table{Title: "Headroom", Columns: joined(left("Resource"), right("At no load", "Per 100 req/s", "80 % at", "Full at", "95 % interval", "Headroom", "R²"))}
+	t := table{Title: "Headroom", Columns: joined(left("Resource"), right("No load", "Per 100 req/s", "80 % at", "Full at", "95 % interval", "Headroom", "R²"))}
 	t.Note = sharedReach(c.Demands)
 	for _, d := range c.Demands {
 		t.Rows = append(t.Rows, headroomRow(d, d.Component+" "+d.Resource, t.Note))

@@ -56,7 +56,7 @@ func TestCapacitySectionSaysWhatAPlannerNeeds(t *testing.T) {
 			"It carries              80 req/s: beyond, Database Connections would be used to more than 80 %",
 			"Limiting resource       Database Connections, fully used at 100 req/s",
 			"throughput is flat beyond 100 users (100 req/s)",
-			"At no load", "API pods CPU", "· api-0", "raise it from 10 to 32", "no series of x",
+			"No load", "API pods CPU", "· api-0", "raise it from 10 to 32", "no series of x",
 			"fitted to 8 levels from N = 10 to 400",
 		} {
 			if !strings.Contains(out.String(), want) {
