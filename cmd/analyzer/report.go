@@ -36,6 +36,7 @@ func newReportCommand(a *app) *cobra.Command {
 		Use:   "report --run ID",
 		Short: "Report on a run",
 		Long: `report measures a run, judges it by its SLA and holds it against its baseline.
+Of a run without an SLA it shows what its load generator saw; --sla has it judged.
 
 Without --format it shows the report here. One of md, json and junit goes to standard
 output, unless --out names a folder; html and pdf, and several formats at once, go to files

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -194,7 +195,7 @@ A user and password in that URL are not kept with the run.
 	fs.IntVar(&f.users, "users", 0, "`number` of users, of a closed model")
 	fs.Float64Var(&f.rate, "arrival-rate", 0, "iterations started per second, of an open model")
 	fs.Float64Var(&f.think, "think", 0, "mean think time in `seconds`")
-	fs.DurationVar(&f.scrape, "scrape-interval", 15*time.Second, "at which the Prometheus samples the series")
+	fs.DurationVar(&f.scrape, "scrape-interval", 0, "at which the Prometheus samples the series (default: as it did when the load ended)")
 	return cmd
 }
 
@@ -213,6 +214,9 @@ func (f *registerFlags) register(cmd *cobra.Command, a *app, id string) error {
 	}
 	if _, err := promql.NewClient(prometheus, *cfg.Prometheus.HTTP()); err != nil {
 		return err
+	}
+	if !cmd.Flags().Changed("scrape-interval") {
+		f.scrape = findScrape(cmd, prometheus, cfg, window.End)
 	}
 	if f.scrape < time.Second {
 		return fmt.Errorf("--scrape-interval: want a second or more, got %s", f.scrape)
@@ -243,6 +247,36 @@ func (f *registerFlags) register(cmd *cobra.Command, a *app, id string) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "registered run %s, %s\n", id, window.Duration())
 	return nil
+}
+
+// usualScrape is the interval of the configuration that Prometheus comes with.
+const usualScrape = 15 * time.Second
+
+// scrapePatience is how long a Prometheus may take to tell its scrape interval.
+const scrapePatience = 10 * time.Second
+
+// findScrape is the scrape interval of a Prometheus at a time; where it can't tell, the usual one.
+func findScrape(cmd *cobra.Command, address string, cfg config.Config, at time.Time) time.Duration {
+	scrape, err := askScrape(cmd.Context(), address, cfg, at)
+	if err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: the scrape interval is taken to be %s, name it with --scrape-interval if it is another: %v\n", usualScrape, err)
+		return usualScrape
+	}
+	return scrape
+}
+
+// askScrape has a Prometheus tell how often it scraped its targets before a time.
+func askScrape(ctx context.Context, address string, cfg config.Config, at time.Time) (time.Duration, error) {
+	client, err := promql.NewClient(address, *cfg.Prometheus.HTTP())
+	if err != nil {
+		return 0, err
+	}
+	client.Timeout = scrapePatience
+	scrape, err := promql.ScrapeInterval(ctx, client, at)
+	if err == nil && scrape == 0 {
+		err = errors.New("the Prometheus scraped nothing then")
+	}
+	return scrape, err
 }
 
 func (f *registerFlags) window() (w run.Window, err error) {

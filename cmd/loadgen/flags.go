@@ -69,7 +69,7 @@ func (f *recordFlags) flags(fs *pflag.FlagSet) {
 	fs.StringToStringVar(&f.labels, "label", nil, "label of the run, such as version=v1.0.3; may be repeated")
 	fs.StringVar(&f.listen, "listen", "", "`address` of the generator's own /metrics (default: a free port on loopback)")
 	fs.StringVar(&f.prometheus, "prometheus", "", "base `URL` of the Prometheus that has the run's series, instead of a recording of its own")
-	fs.DurationVar(&f.scrape, "scrape-interval", 0, "of the run's series (default 5s; 1s for runs under 5 minutes)")
+	fs.DurationVar(&f.scrape, "scrape-interval", 0, "of the run's series (default: that of --prometheus; else 5s, 1s for runs under 5 minutes)")
 	fs.StringVar(&f.remoteWrite, "remote-write", "", "`URL` that the generator's metrics are pushed to, such as http://127.0.0.1:9090/api/v1/write")
 	fs.BoolVar(&f.k6, "k6-metrics", false, "show the results under k6's metric names as well")
 }

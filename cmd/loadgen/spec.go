@@ -38,7 +38,7 @@ func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
 		ID: f.id, Service: or(f.service, cfg.Service), Scenario: s, Profile: p.Scale(f.scale),
 		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: or(f.baseline, cfg.Baseline),
 		Scrapes: scrapes, Wait: f.wait, Listen: f.listen, Seed: f.seed, Version: version,
-		Prometheus: f.prometheus, Scrape: f.scrape, Instance: f.instance, K6Metrics: f.k6,
+		Prometheus: f.prometheus, HTTP: *cfg.Prometheus.HTTP(), Scrape: f.scrape, Instance: f.instance, K6Metrics: f.k6,
 	}
 	return spec, errors.Join(f.addLoad(&spec, cfg), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, or(f.sla, cfg.SLA)))
 }

@@ -4,6 +4,7 @@ package analysis
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -60,9 +61,10 @@ type analyzed struct {
 	calibration *Calibration // of its test; nil when there is none
 }
 
-// Report measures a run, judges it and holds it against its baseline.
+// Report measures a run, judges it and holds it against its baseline. One without
+// an SLA is measured by what its generator saw, and nothing is judged.
 func (a *Analyzer) Report(ctx context.Context, id string, opts Options) (report.Report, error) {
-	candidate, closeRun, err := a.open(ctx, id, opts)
+	candidate, closeRun, err := a.openBy(ctx, id, opts, a.agreementOrUnjudged)
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -100,9 +102,14 @@ func (x *analyzed) measure(ctx context.Context, baseline map[string]float64) (er
 	return err
 }
 
-// open loads a run and opens the source of its series. One whose generator was
-// killed is marked as aborted, with the window that its recording covers.
+// open loads a run, and opens the source of its series.
 func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed, func(), error) {
+	return a.openBy(ctx, id, opts, a.agreement)
+}
+
+// openBy opens a run with the agreement that it is measured by. One whose generator
+// was killed is marked as aborted, with the window that its recording covers.
+func (a *Analyzer) openBy(ctx context.Context, id string, opts Options, agreed func(string, Options) (slo.Agreement, error)) (*analyzed, func(), error) {
 	r, err := a.Store.Load(id)
 	if err != nil {
 		return nil, nil, err
@@ -110,7 +117,7 @@ func (a *Analyzer) open(ctx context.Context, id string, opts Options) (*analyzed
 	if r.Source.Recording && opts.Prometheus == "" && !a.Store.Here(id) {
 		return nil, nil, fmt.Errorf("run %s: its recording is on another machine; report on it there, or see `analyzer runs show %s --report`", id, id)
 	}
-	agreement, err := a.agreement(id, opts)
+	agreement, err := agreed(id, opts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -131,6 +138,23 @@ func (a *Analyzer) agreement(id string, opts Options) (slo.Agreement, error) {
 	return slo.Parse(name, text)
 }
 
+// unjudged has no bounds, and asks the generator's series only, which every run has.
+//
+//go:embed unjudged.yaml
+var unjudged []byte
+
+// agreementOrUnjudged is what a run is judged by, or at least measured by.
+func (a *Analyzer) agreementOrUnjudged(id string, opts Options) (slo.Agreement, error) {
+	agreement, err := a.agreement(id, opts)
+	if errors.Is(err, errNoSLA) {
+		return slo.Parse("unjudged.yaml", unjudged)
+	}
+	return agreement, err
+}
+
+// errNoSLA tells that neither the run nor the question has an SLA.
+var errNoSLA = errors.New("it was recorded without an SLA; name one with --sla FILE")
+
 // agreementText reads the SLA: the one asked for, else the copy kept with the run, else the fallback.
 func (a *Analyzer) agreementText(id string, opts Options) (text []byte, name string, err error) {
 	for _, name := range []string{opts.SLA, a.Store.Dir(id) + "/sla.yaml", opts.FallbackSLA} {
@@ -142,7 +166,7 @@ func (a *Analyzer) agreementText(id string, opts Options) (text []byte, name str
 			return text, name, err
 		}
 	}
-	return nil, "", fmt.Errorf("run %s: it was recorded without an SLA; name one with --sla FILE", id)
+	return nil, "", fmt.Errorf("run %s: %w", id, errNoSLA)
 }
 
 // source gives the Querier that holds the series of a run.

@@ -94,7 +94,7 @@ func (x *analyzed) objective(r slo.Result) report.Objective {
 		ID: o.ID, Group: o.Group, Title: o.Title, Unit: o.Unit,
 		Value: report.Number(r.Value), Low: report.Number(r.Low), High: report.Number(r.High), Coverage: report.Number(r.Coverage),
 		Must: boundText(o.Must), Should: boundText(o.Should), Target: ownTarget(o), Judged: r.Judged, Verdict: r.Verdict, Marginal: r.Marginal, Reason: r.Reason,
-		Query: r.Query, Link: x.link(r.Query),
+		Question: x.question(r.Query, r.At),
 	}
 	if !r.Labels.IsEmpty() {
 		out.Labels = r.Labels.Map()
@@ -126,6 +126,14 @@ func (x *analyzed) resource(r slo.ResourceResult) report.Resource {
 		Average: report.Number(r.Average), Peak: report.Number(r.Peak), Limit: report.Number(r.Limit),
 		Judged: r.Judged, Verdict: r.Verdict, Reason: r.Reason, Query: r.Query, Link: x.link(r.Query),
 	}
+	for name, query := range map[string]string{"average": r.AverageQuery, "peak": r.PeakQuery, "limit": r.LimitQuery} {
+		if query != "" {
+			if out.Asked == nil {
+				out.Asked = map[string]report.Question{}
+			}
+			out.Asked[name] = x.question(query, r.At)
+		}
+	}
 	if !r.PeakSeries.IsEmpty() {
 		out.PeakSeries = r.PeakSeries.String()
 	}
@@ -135,12 +143,24 @@ func (x *analyzed) resource(r slo.ResourceResult) report.Resource {
 	return out
 }
 
-// link opens a query on the Prometheus that answered it.
+// question is a query that gives a number when it is asked for a time.
+func (x *analyzed) question(query string, at time.Time) report.Question {
+	return report.Question{Query: query, At: at.UTC(), Link: x.opened(query, at, url.Values{"g0.tab": {"1"}})} // the table
+}
+
+// link draws a query over the run on the Prometheus that answered it.
 func (x *analyzed) link(query string) string {
+	return x.opened(query, x.run.Window.End, url.Values{"g0.tab": {"0"}, "g0.range_input": {promDuration(x.run.Window)}})
+}
+
+// opened is the address at which a Prometheus shows a query up to a time.
+func (x *analyzed) opened(query string, end time.Time, how url.Values) string {
 	if x.url == "" || query == "" {
 		return ""
 	}
-	return strings.TrimSuffix(x.url, "/") + "/graph?" + url.Values{"g0.expr": {query}, "g0.end_input": {x.run.Window.End.UTC().Format("2006-01-02 15:04:05")}, "g0.tab": {"0"}}.Encode()
+	how.Set("g0.expr", query)
+	how.Set("g0.end_input", end.UTC().Format(time.DateTime))
+	return strings.TrimSuffix(x.url, "/") + "/graph?" + how.Encode()
 }
 
 func (x *analyzed) comparison(c *compare.Comparison) *report.Comparison {
@@ -227,6 +247,9 @@ func (x *analyzed) queries() []report.Query {
 	out := []report.Query{}
 	for _, q := range x.meter.Asked() {
 		row := report.Query{Query: q.Query, At: q.At, Start: q.Start, Step: q.Step.Seconds(), Series: q.Series, Seconds: q.Took.Seconds(), Warnings: q.Warnings, Link: x.link(q.Query)}
+		if q.Start.IsZero() {
+			row.Link = x.question(q.Query, q.At).Link
+		}
 		if q.Err != nil {
 			row.Error = q.Err.Error()
 		}
@@ -273,27 +296,46 @@ func (x *analyzed) requests(ctx context.Context) ([]report.Request, error) {
 	for _, name := range append(names, "") {
 		row := rows[name]
 		row.RequestsPerSecond = report.Number(float64(row.Requests) / x.run.Window.Duration().Seconds())
-		if row.ResponseTime, err = x.times(ctx, sel.Named("loadgen_response_time_seconds"), name, longest(slowest, name)); err != nil {
+		var form promql.HistogramForm
+		if row.ResponseTime, form, err = x.times(ctx, sel.Named("loadgen_response_time_seconds"), name, longest(slowest, name)); err != nil {
 			return nil, err
 		}
-		if row.ServiceTime, err = x.times(ctx, sel.Named("loadgen_service_time_seconds"), name, math.NaN()); err != nil {
+		if row.ServiceTime, _, err = x.times(ctx, sel.Named("loadgen_service_time_seconds"), name, math.NaN()); err != nil {
 			return nil, err
 		}
-		row.Query, row.QuantileQuery = x.requestQueries(name)
+		row.Asked = x.askedOfRequest(name, form)
 		out = append(out, *row)
 	}
 	return out, nil
 }
 
-// requestQueries are those behind a row of the requests.
-func (x *analyzed) requestQueries(name string) (count, quantile string) {
-	window := promDuration(x.run.Window)
+// askedOfRequest are the questions behind a row of the requests. The generator's
+// counters are 0 when the load begins, so nothing is extrapolated there.
+func (x *analyzed) askedOfRequest(name string, form promql.HistogramForm) map[string]report.Question {
+	window, end := x.seen(x.run.Window), x.run.Window.End
 	matchers := fmt.Sprintf("run=%q", x.run.ID)
 	if name != "" {
 		matchers += fmt.Sprintf(",request=%q", name)
 	}
-	return fmt.Sprintf("sum by (outcome) (increase(loadgen_requests_total{%s}[%s]))", matchers, window),
-		fmt.Sprintf("histogram_quantile(φ, sum by (le) (increase(loadgen_response_time_seconds_bucket{%s}[%s])))", matchers, window)
+	all, failed := "loadgen_requests_total{"+matchers+"}", "loadgen_requests_total{"+matchers+`,outcome!="success"}`
+	times := "loadgen_response_time_seconds{" + matchers + "}"
+	asked := map[string]report.Question{
+		"requests":            x.question(promql.Increase(all, window), end),
+		"failures":            x.question(promql.Increase(failed, window)+" or vector(0)", end),
+		"requests_per_second": x.question(fmt.Sprintf("%s / %v", promql.Increase(all, window), x.run.Window.Duration().Seconds()), end),
+		"mean":                x.question(promql.Mean(times, form, window), end),
+		"max":                 x.question("max(loadgen_response_time_max_seconds{"+matchers+"})", end.Add(x.meter.Scrape())),
+	}
+	for name, q := range map[string]float64{"p50": .5, "p95": .95, "p99": .99, "p999": .999} {
+		asked[name] = x.question(promql.Quantile(q, times, form, window), end)
+	}
+	return asked
+}
+
+// seen is the range in which rate sees all that happened in a window: the sample
+// before it belongs to it.
+func (x *analyzed) seen(w run.Window) string {
+	return promDuration(run.Window{Start: w.Start.Add(-x.meter.Scrape()), End: w.End})
 }
 
 // promDuration is the length of a window as PromQL writes it.
@@ -312,8 +354,9 @@ func longest(res promql.Result, name string) float64 {
 	return most
 }
 
-// times sums up the distribution of one request name, or of all, over the whole run.
-func (x *analyzed) times(ctx context.Context, sel promql.Selector, name string, slowest float64) (report.Times, error) {
+// times sums up the distribution of one request name, or of all, over the whole run,
+// and tells how its histogram is stored.
+func (x *analyzed) times(ctx context.Context, sel promql.Selector, name string, slowest float64) (report.Times, promql.HistogramForm, error) {
 	grid, spreads, err := x.meter.Spreads(ctx, sel, []string{"request"}, x.run.Window)
 	var d promql.Distribution
 	for _, s := range spreads {
@@ -321,17 +364,22 @@ func (x *analyzed) times(ctx context.Context, sel promql.Selector, name string, 
 			d.Add(s.Over(0, grid.N))
 		}
 	}
-	q := func(q float64) report.Number {
-		if d.Count() == 0 {
-			return report.NoData
-		}
-		return report.Number(d.Quantile(q))
+	if !(d.Count() > 0) {
+		none := report.NoData
+		return report.Times{P50: none, P95: none, P99: none, P999: none, Max: report.Number(slowest), Mean: none}, d.Form(), err
 	}
-	mean := report.NoData
-	if d.Count() > 0 {
-		mean = report.Number(d.Mean())
+	q := func(q float64) report.Number { return report.Number(quantileUpTo(slowest, d, q)) }
+	return report.Times{P50: q(.5), P95: q(.95), P99: q(.99), P999: q(.999), Max: report.Number(slowest), Mean: report.Number(d.Mean())}, d.Form(), err
+}
+
+// quantileUpTo is a quantile of values none of which is above slowest: in the bucket
+// of the slowest it is interpolated up to the bucket's end, where no value is.
+func quantileUpTo(slowest float64, d promql.Distribution, q float64) float64 {
+	v := d.Quantile(q)
+	if v > slowest {
+		return slowest
 	}
-	return report.Times{P50: q(.5), P95: q(.95), P99: q(.99), P999: q(.999), Max: report.Number(slowest), Mean: mean}, err
+	return v
 }
 
 // percentileList is the guide's.
@@ -340,9 +388,8 @@ var percentileList = []float64{.5, .66, .75, .8, .9, .95, .98, .99, .999, 1}
 // percentiles is the distribution over the steady window, on the server's side and on the client's.
 func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error) {
 	out := make([]report.Percentile, len(percentileList))
-	top := len(out) - 1
 	for i, q := range percentileList {
-		out[i] = report.Percentile{Q: q, Server: report.NoData, Client: report.NoData}
+		out[i] = report.Percentile{Q: q, Server: report.NoData, Client: report.NoData, Asked: map[string]report.Question{}}
 	}
 	var server, client string
 	for _, r := range x.scores.Objectives {
@@ -354,49 +401,67 @@ func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error)
 			}
 		}
 	}
+	slowest, askedSlowest := x.slowest()
 	for _, side := range []struct {
-		of  string
-		put func(i int, v report.Number, query string)
+		name, of string
+		put      func(*report.Percentile, float64)
 	}{
-		{server, func(i int, v report.Number, query string) { out[i].Server, out[i].ServerQuery = v, query }},
-		{client, func(i int, v report.Number, query string) { out[i].Client, out[i].ClientQuery = v, query }},
+		{"server", server, func(p *report.Percentile, v float64) { p.Server = report.Number(v) }},
+		{"client", client, func(p *report.Percentile, v float64) { p.Client = report.Number(v) }},
 	} {
-		if side.of == "" {
+		d, err := x.scoredTimes(ctx, side.of)
+		if err != nil {
+			return nil, err
+		}
+		if !(d.Count() > 0) {
 			continue
 		}
-		sel, err := promql.ParseSelector(side.of, x.vars())
-		if err != nil {
-			return nil, err
+		histogram, w := promql.Expand(side.of, x.vars()), slo.Scored(x.run)
+		// No answer took the service longer than it took to arrive; where the service
+		// has longer times, they are of other requests.
+		longest := slowest
+		if least, _ := d.Edges(d.Count()); side.of == server && least > slowest {
+			longest = math.NaN()
 		}
-		grid, spreads, err := x.meter.Spreads(ctx, sel, nil, x.run.Window)
-		if err != nil {
-			return nil, err
-		}
-		from, to := grid.Cells(slo.Scored(x.run))
-		for _, s := range spreads {
-			d := s.Over(from, to)
-			for i, q := range percentileList {
-				side.put(i, report.Number(d.Quantile(q)), fmt.Sprintf("histogram_quantile(%v, sum by (le) (increase(%s[%s])))", q, sel.Named(sel.Metric+"_bucket"), promDuration(slo.Scored(x.run))))
+		for i := range out {
+			p := &out[i]
+			v := quantileUpTo(longest, d, p.Q)
+			side.put(p, v)
+			p.Asked[side.name] = x.question(promql.Quantile(p.Q, histogram, d.Form(), x.seen(w)), w.End)
+			if v == longest {
+				p.Asked[side.name] = askedSlowest
 			}
 		}
-	}
-	// Of the last value a histogram knows the bucket only. The generator knows it,
-	// and no answer took the service longer than it took to arrive.
-	if slowest := x.slowest(); slowest.Known() {
-		out[top].Client = min(out[top].Client, slowest)
-		out[top].Server = min(out[top].Server, slowest)
 	}
 	return out, nil
 }
 
-// slowest is the longest response time that the generator saw in the scored window.
-func (x *analyzed) slowest() report.Number {
+// scoredTimes is the distribution of a histogram over the scored window; empty for none.
+func (x *analyzed) scoredTimes(ctx context.Context, of string) (d promql.Distribution, err error) {
+	if of == "" {
+		return d, nil
+	}
+	sel, err := promql.ParseSelector(of, x.vars())
+	if err != nil {
+		return d, err
+	}
+	grid, spreads, err := x.meter.Spreads(ctx, sel, nil, x.run.Window)
+	if err != nil || len(spreads) == 0 {
+		return d, err
+	}
+	from, to := grid.Cells(slo.Scored(x.run))
+	return spreads[0].Over(from, to), nil
+}
+
+// slowest is the longest response time that the generator saw up to the end of the
+// scored window, and what gives it; NaN when it is not known.
+func (x *analyzed) slowest() (float64, report.Question) {
 	for _, r := range x.scores.Objectives {
 		if g := r.Objective.Gauge; g != nil && g.Reduce == "max" && strings.Contains(g.Of, "loadgen_response_time_max_seconds") {
-			return report.Number(r.Value)
+			return r.Value, x.question(r.Query, r.At)
 		}
 	}
-	return report.NoData
+	return math.NaN(), report.Question{}
 }
 
 func (x *analyzed) vars() map[string]string {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
+	"github.com/plumbline/plumbline/pkg/stats"
 )
 
 // A check asks whether the data can be trusted. One that does not apply to the
@@ -83,7 +85,7 @@ func (e *evidence) state(context.Context) (outcome, error) {
 func (e *evidence) steadyState(context.Context) (outcome, error) {
 	f := outcome{slo.Pass, e.steady.Note()}
 	switch {
-	case e.steady.Window.IsZero() || !e.steady.Known:
+	case e.steady.Window.IsZero() || !e.steady.Known || e.steady.Idle:
 		f.verdict = slo.Inconclusive
 	case !e.steady.Steady():
 		f.verdict = slo.Warn
@@ -109,9 +111,29 @@ func (e *evidence) coverage(context.Context) (outcome, error) {
 	case len(gaps) == 0:
 		return outcome{slo.Pass, fmt.Sprintf("no gap of more than two scrapes in any of %d targets", len(e.scores.Targets))}, nil
 	case least < .9:
-		return outcome{slo.Fail, enumerate(gaps)}, nil
+		return outcome{slo.Fail, enumerate(gaps) + e.otherInterval()}, nil
 	}
 	return outcome{slo.Warn, enumerate(gaps)}, nil
+}
+
+// otherInterval says that the scrape interval is another one than the run has it,
+// where the gaps of a target are all alike: those of an outage are not.
+func (e *evidence) otherInterval() string {
+	const enough, alike = 4, 1.1
+	for _, t := range e.scores.Targets {
+		if len(t.Gaps) < enough {
+			continue
+		}
+		var lengths []float64
+		for _, g := range t.Gaps[1 : len(t.Gaps)-1] { // the window may cut the first and the last
+			lengths = append(lengths, g.Duration().Seconds())
+		}
+		if slices.Max(lengths) < alike*slices.Min(lengths) {
+			return fmt.Sprintf("; its scrapes are %s apart, and the run was recorded with an interval of %s: name the true one with --scrape-interval",
+				quantity(math.Round(stats.Median(lengths)), "s"), e.meter.Scrape())
+		}
+	}
+	return ""
 }
 
 // oneSeries finds expressions that gave several series where one is scored.
@@ -146,8 +168,7 @@ func (e *evidence) quantiles(context.Context) (outcome, error) {
 		name string
 		of   func(report.Percentile) report.Number
 	}{{"server", func(p report.Percentile) report.Number { return p.Server }}, {"client", func(p report.Percentile) report.Number { return p.Client }}} {
-		// The last value is measured, and the bucket in which a quantile is interpolated may reach beyond it.
-		for i := 1; i < len(e.percentiles) && e.percentiles[i].Q < 1; i++ {
+		for i := 1; i < len(e.percentiles); i++ {
 			low, high := side.of(e.percentiles[i-1]), side.of(e.percentiles[i])
 			if low > high {
 				wrong = append(wrong, fmt.Sprintf("%s: %g %% (%.4g s) is above %g %% (%.4g s)", side.name, 100*e.percentiles[i-1].Q, low, 100*e.percentiles[i].Q, high))

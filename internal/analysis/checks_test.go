@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/promqltest"
 
 	"github.com/plumbline/plumbline/pkg/promql"
@@ -65,6 +66,16 @@ func soundRun() run.Run {
 // checked gives the data checks of series, by id.
 func checked(t *testing.T, series, sla string, r run.Run) map[string]report.Check {
 	t.Helper()
+	got := map[string]report.Check{}
+	for _, c := range assembled(t, series, sla, r).Checks {
+		got[c.ID] = c
+	}
+	return got
+}
+
+// assembled gives the report on series.
+func assembled(t *testing.T, series, sla string, r run.Run) report.Report {
+	t.Helper()
 	storage := promqltest.LoadedStorage(t, "load 5s\n  "+strings.ReplaceAll(strings.TrimSpace(series), "\n", "\n  "))
 	t.Cleanup(func() { storage.Close() })
 	agreement, err := slo.Parse("sla.yaml", []byte(sla))
@@ -79,11 +90,7 @@ func checked(t *testing.T, series, sla string, r run.Run) map[string]report.Chec
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := map[string]report.Check{}
-	for _, c := range rep.Checks {
-		got[c.ID] = c
-	}
-	return got
+	return rep
 }
 
 func TestSoundDataPassAllChecks(t *testing.T) {
@@ -136,6 +143,7 @@ func TestChecksFindFlaws(t *testing.T) {
 	}{
 		{"an aborted run", "state", of(func(r *run.Run) { r.State, r.Reason = run.Aborted, "killed" }), slo.Fail, "killed"},
 		{"a load that drops in the middle", "steady", series("1625+100x4 2050+25x71", "1625+100x4 2050+5x71"), slo.Warn, "throughput was"},
+		{"a load that is over soon", "steady", series("0x12 25+25x60 1625+100x4 2050+25x71", "0x12 25+25x8 225x128"), slo.Inconclusive, "in most intervals nothing was answered"},
 		{"a target that vanished for a while", "coverage", series(`up{job="api",instance="a"} 1x150
 `, `up{job="api",instance="a"} 1x150
 http_requests_total{job="api",instance="b",status="200"} 0+1x30 _x9 41+1x100
@@ -186,9 +194,72 @@ func TestQuantilesThatDecrease(t *testing.T) {
 	if err != nil || got.verdict != slo.Fail || !strings.Contains(got.detail, "server: 90 % (0.512 s) is above 95 % (0.423 s)") {
 		t.Errorf("got %s (%s), %v; want the guide's 90 %% refused", got.verdict, got.detail, err)
 	}
-	e.percentiles = []report.Percentile{{Q: .95, Server: .2, Client: .2}, {Q: .999, Server: .486, Client: .472}, {Q: 1, Server: .463, Client: .463}}
-	if got, err := e.quantiles(t.Context()); err != nil || got.verdict != slo.Pass {
-		t.Errorf("got %s (%s), %v; want a bucket that reaches beyond the last value accepted", got.verdict, got.detail, err)
+}
+
+// In the bucket of the longest time quantiles are interpolated up to the bucket's
+// end: none is shown above the time that the generator knows to be the longest.
+func TestNoQuantileIsAboveTheMaximum(t *testing.T) {
+	withMax := strings.Replace(soundSLA, "resources:", `  - {id: max, group: latency, unit: s, gauge: {of: 'max(loadgen_response_time_max_seconds{run="$run"})', reduce: max}}`+"\nresources:", 1)
+	r := assembled(t, sound, withMax, soundRun())
+	all := r.Requests[len(r.Requests)-1].ResponseTime
+	if all.P999 != .4 || all.Max != .4 {
+		t.Errorf("got p99.9 %v and max %v of the requests, want .4 for both: the bucket reaches to .5", all.P999, all.Max)
+	}
+	for _, p := range r.Percentiles {
+		if p.Server > .4 || p.Client > .4 {
+			t.Errorf("%v %%: got %v at the server and %v at the client, want no more than the .4 that were seen", 100*p.Q, p.Server, p.Client)
+		}
+	}
+	if top := r.Percentiles[len(r.Percentiles)-1]; !strings.Contains(top.Asked["client"].Query, "loadgen_response_time_max_seconds") {
+		t.Errorf("got %q behind the longest time, want the query that gives it", top.Asked["client"].Query)
+	}
+	// Slower answers at the server are of other requests: their maximum is not known.
+	slower := strings.Replace(sound, `d_seconds_bucket{job="api",instance="a",le="0.5"} 0x12 25+25x60 1625+100x4 2050+25x71`, `d_seconds_bucket{job="api",instance="a",le="0.5"} 0x12 20+20x60 1300+80x4 1640+20x71
+d_seconds_bucket{job="api",instance="a",le="2"} 0x12 25+25x60 1625+100x4 2050+25x71`, 1)
+	for _, p := range assembled(t, slower, withMax, soundRun()).Percentiles {
+		if p.Q == 1 && p.Server != 2 {
+			t.Errorf("got %v as the server's longest, want the end of its last bucket", p.Server)
+		}
+	}
+}
+
+// Scrapes that lie apart by more than the run says are told from an outage.
+func TestCoverageNamesTheScrapeInterval(t *testing.T) {
+	gaps := func(lengths ...time.Duration) *evidence {
+		target := promql.TargetCoverage{Labels: labels.FromStrings("job", "api"), Ratio: .1}
+		at := time.Unix(60, 0)
+		for _, l := range lengths {
+			target.Gaps = append(target.Gaps, run.Window{Start: at, End: at.Add(l)})
+			at = at.Add(l)
+		}
+		return &evidence{analyzed: &analyzed{meter: promql.NewMeter(nil, 15*time.Second), scores: slo.Scores{Targets: []promql.TargetCoverage{target}}}}
+	}
+	const hint = "scrapes are 40 s apart, and the run was recorded with an interval of 15s"
+	for _, tt := range []struct {
+		name string
+		e    *evidence
+		want bool
+	}{
+		{"every 40 s", gaps(12*time.Second, 40*time.Second, 39*time.Second, 40*time.Second, 40*time.Second, 33*time.Second), true},
+		{"outages", gaps(40*time.Second, 90*time.Second, 40*time.Second, 300*time.Second, 40*time.Second), false},
+		{"one outage", gaps(200 * time.Second), false},
+	} {
+		got, err := tt.e.coverage(t.Context())
+		if err != nil || got.verdict != slo.Fail || strings.Contains(got.detail, hint) != tt.want {
+			t.Errorf("%s: got %s (%s), %v; want a failure, with the interval: %v", tt.name, got.verdict, got.detail, err, tt.want)
+		}
+	}
+}
+
+// A number opens its query as a table, at the time for which it was asked.
+func TestLinksAskForTheNumber(t *testing.T) {
+	x := &analyzed{url: "http://prometheus:9090/base/", run: soundRun()}
+	got := x.question("sum(up)", time.Unix(90, 0)).Link
+	if want := "http://prometheus:9090/base/graph?g0.end_input=1970-01-01+00%3A01%3A30&g0.expr=sum%28up%29&g0.tab=1"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := x.link("up"), "http://prometheus:9090/base/graph?g0.end_input=1970-01-01+00%3A11%3A00&g0.expr=up&g0.range_input=10m&g0.tab=0"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -81,7 +81,7 @@ func (f HistoryFilter) choose(runs []run.Run) (chosen []run.Run, left []string) 
 	unfit := len(chosen)
 	chosen = slices.DeleteFunc(chosen, func(r run.Run) bool { return r.State != run.Complete || len(r.Generators.Problems()) > 0 })
 	if unfit -= len(chosen); unfit > 0 {
-		left = append(left, fmt.Sprintf("%d runs left out that were not complete, or whose load can't be trusted", unfit))
+		left = append(left, runsLeftOut(unfit)+" not complete, or with a load that can't be trusted")
 	}
 	if len(chosen) == 0 {
 		return nil, left
@@ -91,7 +91,7 @@ func (f HistoryFilter) choose(runs []run.Run) (chosen []run.Run, left []string) 
 		return r.Service != latest.Service || r.Scenario != latest.Scenario || r.Profile != latest.Profile
 	})
 	if others -= len(chosen); others > 0 {
-		left = append(left, fmt.Sprintf("%d runs left out of another service, scenario or profile than the latest; choose with --scenario and --profile", others))
+		left = append(left, runsLeftOut(others)+" of another service, scenario or profile than the latest; choose with --scenario and --profile")
 	}
 	return likeLatest(chosen, left)
 }
@@ -109,9 +109,16 @@ func likeLatest(runs []run.Run, left []string) (chosen []run.Run, _ []string) {
 		}
 	}
 	if others := len(runs) - len(chosen); others > 0 {
-		left = append(left, fmt.Sprintf("%d runs left out that ran under other conditions than the latest, such as %s", others, why))
+		left = append(left, fmt.Sprintf("%s under other conditions than the latest, such as %s", runsLeftOut(others), why))
 	}
 	return chosen, left
+}
+
+func runsLeftOut(n int) string {
+	if n == 1 {
+		return "1 run left out:"
+	}
+	return fmt.Sprintf("%d runs left out:", n)
 }
 
 // describe says in a sentence's middle which runs were asked for.

@@ -141,7 +141,7 @@ func TestHistoryHoldsOnlyComparableRuns(t *testing.T) {
 		t.Errorf("got %d runs of %s, %s, want the 17 complete ones of the latest's scenario and profile", len(h.Points), h.Scenario, h.Profile)
 	}
 	warnings := strings.Join(h.Warnings, "\n")
-	for _, want := range []string{"2 runs left out that were not complete", "3 runs left out of another service, scenario or profile", "2 runs left out that ran under other conditions than the latest, such as run run-07 against run-23: users: 9 (baseline), 0 (candidate)", "run run-06: "} {
+	for _, want := range []string{"2 runs left out: not complete", "3 runs left out: of another service, scenario or profile", "2 runs left out: under other conditions than the latest, such as run run-07 against run-23: users: 9 (baseline), 0 (candidate)", "run run-06: "} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("got warnings %q, want %q among them", warnings, want)
 		}

@@ -11,8 +11,33 @@ import (
 
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
 )
+
+// scrapePatience is how long a Prometheus may take to tell its scrape interval.
+const scrapePatience = 10 * time.Second
+
+// adoptScrape takes over the interval at which the Prometheus that has the run's
+// series scrapes its targets. Of one that scrapes none it is not known: what is
+// pushed to it comes at this process' own.
+func (t *testRun) adoptScrape(ctx context.Context) {
+	if t.spec.Prometheus == "" || t.spec.Scrape > 0 {
+		return
+	}
+	client, err := promql.NewClient(t.spec.Prometheus, t.spec.HTTP)
+	var scrape time.Duration
+	if err == nil {
+		client.Timeout = scrapePatience
+		scrape, err = promql.ScrapeInterval(ctx, client, time.Now())
+	}
+	switch {
+	case scrape > 0:
+		t.run.Source.ScrapeSeconds = scrape.Seconds()
+	case err != nil:
+		t.warn(fmt.Sprintf("the scrape interval is taken to be %s, name it with --scrape-interval if it is another: %v", t.run.Source.Scrape(), err))
+	}
+}
 
 // startPushing pushes for the first time, so that a wrong address is told before the load.
 func (t *testRun) startPushing(ctx context.Context, registry *prometheus.Registry) error {

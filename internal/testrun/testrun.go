@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/config"
 	prom "github.com/prometheus/prometheus/config"
 
 	"github.com/plumbline/plumbline/internal/store"
@@ -45,11 +46,12 @@ type Spec struct {
 	Transport Transport
 	AbortOn   []loadgen.AbortRule
 
-	Prometheus  string        // base URL of the server that has the run's series; "": a recording of our own
-	Scrape      time.Duration // interval at which the series are sampled; 0: 5 s, or 1 s for short runs
-	RemoteWrite *RemoteWrite  // where the generator's metrics are pushed to; nil: nowhere
-	Instance    string        // label of the generator's series; "": where they were scraped, or the host
-	K6Metrics   bool          // the same under k6's names as well
+	Prometheus  string                  // base URL of the server that has the run's series; "": a recording of our own
+	HTTP        config.HTTPClientConfig // how that server is spoken to
+	Scrape      time.Duration           // interval at which the series are sampled; 0: that server's, else 5 s, or 1 s for short runs
+	RemoteWrite *RemoteWrite            // where the generator's metrics are pushed to; nil: nowhere
+	Instance    string                  // label of the generator's series; "": where they were scraped, or the host
+	K6Metrics   bool                    // the same under k6's names as well
 	CSV         *loadgen.LocustCSV
 
 	OnResult   func(loadgen.Sample)
@@ -89,6 +91,7 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 	}
 	t := &testRun{store: st, spec: spec, run: newRun(id, spec)}
 	defer t.close()
+	t.adoptScrape(ctx)
 	if err := t.prepare(ctx); err != nil {
 		return t.run, loadgen.Summary{}, errors.Join(fmt.Errorf("run %s: %w", id, err), t.discard())
 	}

@@ -62,6 +62,7 @@ func TestScrapeInterval(t *testing.T) {
 		"load 15s\n  up{instance=\"a\"} 1x80\n  up{instance=\"b\"} 1x80\n": 15 * time.Second,
 		"load 5s\n  up 1x20\n":    5 * time.Second,
 		"load 61s\n  up 1x20\n":   time.Minute,
+		"load 40s\n  up 1x30\n":   40 * time.Second,
 		"load 5s\n  other 1x20\n": 0,
 		"load 5s\n  up 1\n":       0,
 	} {

@@ -43,8 +43,13 @@ func (d Distribution) Count() float64 {
 	return d.classic[math.Inf(1)]
 }
 
-// Native tells that the values come from a native histogram.
-func (d Distribution) Native() bool { return d.native != nil }
+// Form is how the histogram is stored that the values come from.
+func (d Distribution) Form() HistogramForm {
+	if d.native != nil {
+		return Native
+	}
+	return Classic
+}
 
 // Sum is the sum of the values; of a classic histogram it comes from the _sum series.
 func (d Distribution) Sum() float64 {

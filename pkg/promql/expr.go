@@ -88,9 +88,9 @@ func ShareOfIntervals(part, whole, interval, window string) string {
 
 // Happened is 1 where there was an event of part in the interval that ends, 0 where
 // there were only others of whole, and nothing where there were none.
-func Happened(part, whole, interval string) string {
-	all := Increase(whole, interval)
-	return fmt.Sprintf("((%s or 0 * %s) > bool 0) and %s > 0", Increase(part, interval), all, all)
+func Happened(part, whole, interval string, by ...string) string {
+	all := Increase(whole, interval, by...)
+	return fmt.Sprintf("((%s or 0 * %s) > bool 0) and %s > 0", Increase(part, interval, by...), all, all)
 }
 
 // OverTime is the least, greatest or mean value (min, max, avg) that an

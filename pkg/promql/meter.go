@@ -183,7 +183,7 @@ func (m *Meter) Increments(ctx context.Context, sel Selector, by []string, w run
 
 // Spreads is how the values of the histogram sel (its base name) spread in each
 // interval over w, summed by labels. A native histogram wins over a classic one of
-// the same name; [Distribution.Native] says which it was.
+// the same name; [Distribution.Form] says which it was.
 func (m *Meter) Spreads(ctx context.Context, sel Selector, by []string, w run.Window) (Grid, []Spread, error) {
 	if grid, spreads, err := m.nativeSpreads(ctx, sel, by, w); err != nil || spreads != nil {
 		return grid, spreads, err

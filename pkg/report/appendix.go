@@ -16,29 +16,48 @@ func requests(r Report) section {
 		if name == "" {
 			name = "All requests"
 		}
-		failures := text(thousands(float64(q.Failures), 0))
+		cells := []cell{text(name)}
+		for _, v := range requestValues(q) {
+			cells = append(cells, askedCell(v.text, name+", "+v.title, q.Asked, v.field))
+		}
 		if q.Requests > 0 && q.Failures > 0 {
-			failures.Small = percent(float64(q.Failures) / float64(q.Requests))
-		}
-		rt := q.ResponseTime
-		total := text(thousands(float64(q.Requests), 0))
-		if q.Query != "" {
-			total.Source = &source{Title: name + ", requests", Value: total.Text, Query: q.Query}
-		}
-		cells := []cell{text(name), total, failures, text(quantity(q.RequestsPerSecond, ""))}
-		for _, v := range []struct {
-			q     string // "" for what no quantile gives
-			value Number
-		}{{"0.5", rt.P50}, {"0.95", rt.P95}, {"0.99", rt.P99}, {"0.999", rt.P999}, {"", rt.Max}, {"", rt.Mean}} {
-			c := text(quantity(v.value, "s"))
-			if v.q != "" && q.QuantileQuery != "" {
-				c.Source = &source{Title: name + ", " + v.q, Value: c.Text, Query: strings.Replace(q.QuantileQuery, "φ", v.q, 1)}
-			}
-			cells = append(cells, c)
+			cells[2].Small = percent(float64(q.Failures) / float64(q.Requests))
 		}
 		t.Rows = append(t.Rows, row{Cells: cells, Note: reasonsText(q.Reasons), Head: q.Request == ""})
 	}
 	return section{Tables: []table{t}}
+}
+
+// A requestValue is a number of a request, under the name of its field.
+type requestValue struct{ title, field, text string }
+
+func requestValues(q Request) []requestValue {
+	seconds := func(n Number) string { return quantity(n, "s") }
+	rt := q.ResponseTime
+	return []requestValue{
+		{"requests", "requests", thousands(float64(q.Requests), 0)},
+		{"failures", "failures", thousands(float64(q.Failures), 0)},
+		{"requests/s", "requests_per_second", quantity(q.RequestsPerSecond, "")},
+		{"p50", "p50", seconds(rt.P50)}, {"p95", "p95", seconds(rt.P95)}, {"p99", "p99", seconds(rt.P99)}, {"p99.9", "p999", seconds(rt.P999)},
+		{"max", "max", seconds(rt.Max)}, {"average", "mean", seconds(rt.Mean)},
+	}
+}
+
+// askedCell is a number that opens its question, where there is one.
+func askedCell(value, title string, asked map[string]Question, name string) cell {
+	c := text(value)
+	if q, ok := asked[name]; ok {
+		c.Source = q.source(title, value)
+	}
+	return c
+}
+
+// source tells where a number is from, and when to ask for it.
+func (q Question) source(title, value string, details ...string) *source {
+	if !q.At.IsZero() {
+		details = append(details, "at "+q.At.UTC().Format(dayAndTime)+" UTC")
+	}
+	return &source{Title: title, Value: value, Detail: strings.Join(details, " · "), Query: q.Query, Link: q.Link}
 }
 
 func reasonsText(reasons map[string]int64) string {
@@ -78,28 +97,38 @@ func percentilesTable(r Report) table {
 	t := table{Title: "Response time distribution", Columns: joined(left("Percentile"), right("Server", "Client"))}
 	for _, p := range r.Percentiles {
 		name := strconv.FormatFloat(p.Q*100, 'g', 6, 64) + " %"
-		sides := []cell{text(quantity(p.Server, "s")), text(quantity(p.Client, "s"))}
-		for i, query := range []string{p.ServerQuery, p.ClientQuery} {
-			if query != "" {
-				sides[i].Source = &source{Title: t.Columns[1+i].Title + " " + name, Value: sides[i].Text, Query: query}
-			}
-		}
-		t.Rows = append(t.Rows, row{Cells: append([]cell{text(name)}, sides...)})
+		t.Rows = append(t.Rows, row{Cells: []cell{text(name),
+			askedCell(quantity(p.Server, "s"), "Server "+name, p.Asked, "server"),
+			askedCell(quantity(p.Client, "s"), "Client "+name, p.Asked, "client"),
+		}})
 	}
 	return t
 }
 
+// catalogueTable leaves out what the service has no series for: few have all of
+// the guide's exporters.
 func catalogueTable(r Report) table {
 	t := table{Title: "The guide's queries", Columns: joined(left("Query"), right("As it writes it", "As it should be asked"))}
+	var unanswered []string
 	for _, q := range r.Catalogue {
+		if !q.Guide.answered() && !q.Form.answered() {
+			unanswered = append(unanswered, q.Title)
+			continue
+		}
 		unit := q.Unit
 		if q.Why != "" {
 			unit = "" // its text gives something else
 		}
 		t.Rows = append(t.Rows, row{Cells: []cell{text(q.Title), answerCell(q.Title, q.Guide, unit), answerCell(q.Title, q.Form, q.Unit)}, Note: q.Why})
 	}
+	if len(unanswered) > 0 {
+		t.Rows = append(t.Rows, row{Cells: []cell{text(counted(len(unanswered), "other")), text("no data"), text("no data")}, Note: strings.Join(unanswered, ", ")})
+	}
 	return t
 }
+
+// answered tells that there was a number, or a reason against one that is worth reading.
+func (a Answer) answered() bool { return a.Low.Known() || a.Error != "" }
 
 func answerCell(title string, a Answer, unit string) cell {
 	c := text("")

@@ -29,7 +29,7 @@ func deltaRow(d Delta, known string, measured *Objective) row {
 	if title == "" {
 		title = d.ID
 	}
-	actual := text(quantity(d.Actual, d.Unit))
+	actual := text(beside(d.Actual, d.Unit, d.Target))
 	if measured != nil {
 		actual.Source = objectiveSource(*measured)
 	}
@@ -42,10 +42,11 @@ func deltaRow(d Delta, known string, measured *Objective) row {
 	}
 }
 
-// deltaNote says why a change could not be judged, and what would settle it;
-// what is known of the whole comparison is not said again.
+// deltaNote says why a change could not be judged, and what would settle it, or
+// why one that looks large counts as none; what is known of the whole comparison is
+// not said again.
 func deltaNote(d Delta, known string) string {
-	if d.Verdict != compare.Inconclusive {
+	if d.Verdict != compare.Inconclusive && d.Verdict != compare.Unchanged {
 		return ""
 	}
 	var parts []string
@@ -55,7 +56,7 @@ func deltaNote(d Delta, known string) string {
 	if d.RunsNeeded > 0 {
 		parts = append(parts, fmt.Sprintf("%d runs on each side would settle it", d.RunsNeeded))
 	}
-	if d.Detectable.Known() {
+	if d.Detectable.Known() && d.Verdict == compare.Inconclusive {
 		parts = append(parts, "a change of "+strings.TrimPrefix(change(d.Detectable), "+")+" could have been told")
 	}
 	return strings.Join(parts, "; ")

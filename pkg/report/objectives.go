@@ -88,7 +88,7 @@ func objectiveSource(o Objective) *source {
 	if len(o.Labels) > 0 {
 		title += " " + labelsText(o.Labels)
 	}
-	return &source{Title: title, Value: valueText(o), Detail: strings.Join(detail, " · "), Query: o.Query, Link: o.Link}
+	return o.source(title, valueText(o), detail...)
 }
 
 func orNone(s string) string {

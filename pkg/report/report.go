@@ -82,6 +82,14 @@ func (n *Number) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*float64)(n))
 }
 
+// A Question is PromQL that gives one number on any Prometheus, when it is asked for
+// the time At: up to what rate and increase extrapolate at the edges of a window.
+type Question struct {
+	Query string    `json:"query"`
+	At    time.Time `json:"at,omitzero"`
+	Link  string    `json:"link,omitempty"` // asks it on the Prometheus that has the series
+}
+
 // An Objective is one row of the guide's result tables: a measured indicator and
 // the bounds it is judged by.
 type Objective struct {
@@ -101,9 +109,8 @@ type Objective struct {
 	Verdict  slo.Verdict       `json:"verdict"`
 	Marginal bool              `json:"marginal"` // its interval contains the bound
 	Reason   string            `json:"reason,omitempty"`
-	Query    string            `json:"query"`
-	Link     string            `json:"link,omitempty"` // to the query on a Prometheus or Grafana
-	By       []Objective       `json:"by,omitempty"`   // one for each value of a label
+	Question                   // that gives the value
+	By       []Objective       `json:"by,omitempty"` // one for each value of a label
 }
 
 // Steady is the part of a run that was scored, and whether it was one state.
@@ -167,8 +174,10 @@ type Resource struct {
 	Judged     bool        `json:"judged"`
 	Verdict    slo.Verdict `json:"verdict"`
 	Reason     string      `json:"reason,omitempty"`
-	Query      string      `json:"query"`
+	Query      string      `json:"query"` // of what is used, series by series
 	Link       string      `json:"link,omitempty"`
+	// Asked has the questions that give average, peak and limit, by these names.
+	Asked map[string]Question `json:"asked,omitempty"`
 }
 
 // A Request is the client's side of one request name of the scenario, as a row of Locust's table.
@@ -181,9 +190,9 @@ type Request struct {
 	ServiceTime       Times  `json:"service_time"`
 	// Reasons counts the failures by reason: status, slow, body, header, timeout, connect.
 	Reasons map[string]int64 `json:"reasons,omitempty"`
-	Query   string           `json:"query,omitempty"` // that counts them
-	// QuantileQuery gives a quantile of the response time; φ stands for it.
-	QuantileQuery string `json:"quantile_query,omitempty"`
+	// Asked has the questions that give its numbers, by the names of their JSON fields;
+	// those of times are of the response time.
+	Asked map[string]Question `json:"asked,omitempty"`
 }
 
 // Times sums up a distribution of times, in seconds.
@@ -243,9 +252,8 @@ type Percentile struct {
 	Q      float64 `json:"q"` // in [0, 1]
 	Server Number  `json:"server"`
 	Client Number  `json:"client"`
-	// ServerQuery and ClientQuery give them.
-	ServerQuery string `json:"server_query,omitempty"`
-	ClientQuery string `json:"client_query,omitempty"`
+	// Asked has the questions that give them: server, client.
+	Asked map[string]Question `json:"asked,omitempty"`
 }
 
 // A Chart is a set of lines over time.

@@ -226,6 +226,51 @@ func TestHTMLIsInert(t *testing.T) {
 	}
 }
 
+// Queries of the guide that a service has no series for take one line.
+func TestUnansweredQueriesAreFolded(t *testing.T) {
+	r := sample()
+	none := report.Answer{Query: "x", Low: nan, High: nan}
+	r.Catalogue = append(r.Catalogue, report.CatalogueQuery{Title: "Redis memory", Guide: none, Form: none}, report.CatalogueQuery{Title: "Redis ops", Guide: none, Form: none})
+	got := render(t, report.Markdown, r)
+	if n := strings.Count(got, "no data | no data"); n != 1 || !strings.Contains(got, "Redis memory, Redis ops") {
+		t.Errorf("got %d lines without data, want one that names both", n)
+	}
+}
+
+// A change that looks large and counts as none has its reason beside it.
+func TestUnchangedSaysWhy(t *testing.T) {
+	r := sample()
+	for i := range r.Comparison.Deltas {
+		r.Comparison.Deltas[i].Reason = "negligible: " + r.Comparison.Deltas[i].Verdict.String()
+	}
+	got := render(t, report.Markdown, r)
+	for reason, want := range map[string]bool{"negligible: unchanged": true, "negligible: improved": false} {
+		if strings.Contains(got, reason) != want {
+			t.Errorf("%s: got it %v, want %v", reason, !want, want)
+		}
+	}
+}
+
+// A number's popover has its query, when to ask it, and where.
+func TestNumbersOpenTheirQueries(t *testing.T) {
+	r := sample()
+	link := "http://prometheus.example/graph?g0.expr=up"
+	q := report.Question{Query: "sum(failures)", At: start, Link: link}
+	r.Requests[0].Asked = map[string]report.Question{"failures": q}
+	r.Percentiles[0].Asked = map[string]report.Question{"server": q}
+	r.Resources[0].Asked = map[string]report.Question{"limit": q}
+	got := render(t, report.HTML, r)
+	if n := strings.Count(got, "<code>sum(failures)</code>"); n != 3 {
+		t.Errorf("got %d popovers, want 3", n)
+	}
+	if n := strings.Count(got, "<p class=\"muted\">at 18 Jan 2026 12:00:00 UTC</p>"); n != 3 {
+		t.Errorf("got %d times to ask, want 3", n)
+	}
+	if n := strings.Count(got, `href="`+link); n < 3 {
+		t.Errorf("got %d links, want 3", n)
+	}
+}
+
 func render(t *testing.T, f report.Renderer, r report.Report) string {
 	t.Helper()
 	var b bytes.Buffer

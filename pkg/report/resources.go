@@ -38,7 +38,7 @@ func componentTable(all []Resource, component string) table {
 		t.Rows = append(t.Rows, row{
 			Cells: []cell{
 				text(res.Resource), usage(res, res.Average, "average"), usage(res, res.Peak, "peak"),
-				text(quantity(res.Limit, res.Unit)), text(bounds(res.Must, res.Should)), statusCell(judged(res.Verdict, res.Judged)),
+				askedCell(quantity(res.Limit, res.Unit), res.Component+" "+res.Resource+", limit", res.Asked, "limit"), text(bounds(res.Must, res.Should)), statusCell(judged(res.Verdict, res.Judged)),
 			},
 			Note: note,
 		})
@@ -55,12 +55,15 @@ func usage(res Resource, value Number, which string) cell {
 	case res.Unit == "ratio":
 		c.Bar = value
 	}
-	if res.Query != "" {
-		detail := res.Reason
-		if which == "peak" && res.PeakSeries != "" {
-			detail = strings.TrimPrefix(detail+" · highest: "+res.PeakSeries, " · ")
+	if q, ok := res.Asked[which]; ok {
+		var details []string
+		if res.Reason != "" {
+			details = append(details, res.Reason)
 		}
-		c.Source = &source{Title: res.Component + " " + res.Resource + ", " + which, Value: c.Text, Detail: detail, Query: res.Query, Link: res.Link}
+		if which == "peak" && res.PeakSeries != "" {
+			details = append(details, "highest: "+res.PeakSeries)
+		}
+		c.Source = q.source(res.Component+" "+res.Resource+", "+which, c.Text, details...)
 	}
 	return c
 }

@@ -60,7 +60,7 @@ func sample() report.Report {
 
 func objective(id, group, title, unit string, value, low, high report.Number, must, should string, v slo.Verdict) report.Objective {
 	o := report.Objective{ID: id, Group: group, Title: title, Unit: unit, Value: value, Low: low, High: high, Coverage: 1, Must: must, Should: should,
-		Judged: must != "" || should != "", Verdict: v, Query: `sum(rate(http_requests_total{job="paracle-api"}[1785s])) # ` + id}
+		Judged: must != "" || should != "", Verdict: v, Question: report.Question{Query: `sum(rate(http_requests_total{job="paracle-api"}[1785s])) # ` + id, At: start.Add(1805 * time.Second)}}
 	return o
 }
 
@@ -112,7 +112,8 @@ func sampleObjectives() []report.Objective {
 func sampleResources() []report.Resource {
 	row := func(component, name, unit string, average, peak, limit report.Number, must string, v slo.Verdict) report.Resource {
 		return report.Resource{ID: component + name, Component: component, Resource: name, Unit: unit, Average: average, Peak: peak, Limit: limit, Must: must,
-			Judged: must != "", Verdict: v, Query: "avg(" + name + ")", PeakSeries: `pod="paracle-api-5"`}
+			Judged: must != "", Verdict: v, Query: name, PeakSeries: `pod="paracle-api-5"`,
+			Asked: map[string]report.Question{"average": {Query: "avg(" + name + ")"}, "peak": {Query: "max(" + name + ")"}}}
 	}
 	return []report.Resource{
 		row("API pods", "CPU", "ratio", 0.62, 0.89, 1, "< 90%", slo.Pass),

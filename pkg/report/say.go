@@ -43,7 +43,7 @@ func (r *Report) Summarize() {
 	}
 	switch {
 	case all == 0:
-		r.Headline = "Nothing was judged: the SLA has no bounds for this run."
+		r.Headline = "Nothing was judged: no SLA has bounds for this run; name one with --sla FILE."
 	case r.Verdict == slo.Pass:
 		r.Headline = fmt.Sprintf("Every SLA bound holds (%d of %d).", len(by[slo.Pass]), all)
 	case r.Verdict == slo.Warn:
@@ -125,7 +125,7 @@ func (r *Report) sayCapacity() string {
 	return "It carries " + r.Capacity.Carries.text() + "."
 }
 
-// sayDoubts names the data checks that object.
+// sayDoubts names the data checks that warn.
 func (r *Report) sayDoubts() string {
 	var doubts []string
 	for _, c := range r.Checks {
@@ -133,13 +133,10 @@ func (r *Report) sayDoubts() string {
 			doubts = append(doubts, c.Title)
 		}
 	}
-	switch len(doubts) {
-	case 0:
+	if len(doubts) == 0 {
 		return ""
-	case 1:
-		return "One data check objects: " + doubts[0] + "."
 	}
-	return fmt.Sprintf("%d data checks object: %s.", len(doubts), strings.Join(doubts, ", "))
+	return "Data checks that warn: " + strings.Join(doubts, ", ") + "."
 }
 
 // say tells what became of the baseline.

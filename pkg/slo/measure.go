@@ -76,13 +76,15 @@ type Result struct {
 	Missed     *Bound // that it fails or warns by, made absolute; nil when it does neither
 	Marginal   bool   // the interval contains the bound
 	Reason     string
-	Query      string // PromQL that gives the value on any Prometheus
+	Query      string // PromQL that gives the value on any Prometheus, when it is asked for the time At
+	At         time.Time
 	By         []Result
 	Several    int // series of an expression that must give one; else 0
 
 	TargetJudged  bool
 	TargetVerdict Verdict
 
+	form  promql.HistogramForm                        // that a quantile or a mean was read from
 	below func(x float64) (share float64, exact bool) // of a quantile's events
 }
 
@@ -235,6 +237,7 @@ func (ms measurer) measure(ctx context.Context, o Objective, by []string) ([]Res
 	}
 	for i := range rows {
 		rows[i].Objective = o
+		rows[i].Query, rows[i].At = ms.shown(o, rows[i].form, by)
 	}
 	return rows, err
 }
@@ -277,8 +280,7 @@ func (ms measurer) count(ctx context.Context, of string, by []string) ([]Result,
 	var rows []Result
 	for _, g := range inc.Groups {
 		n := g.Total(0, inc.Grid.N)
-		rows = append(rows, Result{Labels: g.Labels, Value: n, Low: nan, High: nan, Events: n, Samples: g.Values, Coverage: coverage,
-			Query: fmt.Sprintf("%s (increase(%s[%s]))", sum(by), ms.text(of), promDuration(ms.whole.Duration()))})
+		rows = append(rows, Result{Labels: g.Labels, Value: n, Low: nan, High: nan, Events: n, Samples: g.Values, Coverage: coverage})
 	}
 	return rows, nil
 }
@@ -291,20 +293,26 @@ func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, err
 	over := time.Duration(r.Over)
 	for i := range rows {
 		row := &rows[i]
-		row.Query = fmt.Sprintf("%s (rate(%s[%s]))", sum(by), ms.text(r.Of), promDuration(ms.whole.Duration()))
 		if over == 0 {
 			row.Value /= ms.whole.Duration().Seconds()
 			row.Intervals = quotients(row.Samples, slices.Repeat([]float64{ms.meter.Scrape().Seconds()}, len(row.Samples)))
 			continue
 		}
-		row.Query = fmt.Sprintf("%s_over_time(%s (rate(%s[%s]))[%s:%s])", r.Reduce, sum(by), ms.text(r.Of), promDuration(over), promDuration(ms.whole.Duration()), promDuration(ms.meter.Scrape()))
 		ms.slide(row, r.Reduce, over)
 	}
 	return rows, nil
 }
 
-// slide puts the least or greatest sliding mean over a stretch into row: the
-// least inside the steady window, the greatest anywhere.
+// slid is the window in which a stretch slides: the least mean is looked for
+// inside the steady window, the greatest anywhere.
+func (ms measurer) slid(reduce string) run.Window {
+	if reduce == "min" {
+		return ms.steady
+	}
+	return ms.whole
+}
+
+// slide puts the least or greatest sliding mean over a stretch into row.
 func (ms measurer) slide(row *Result, reduce string, over time.Duration) {
 	grid := promql.Grid{Start: ms.whole.Start, Step: ms.meter.Scrape(), N: len(row.Samples)}
 	cells := int(math.Round(float64(over) / float64(grid.Step)))
@@ -315,8 +323,11 @@ func (ms measurer) slide(row *Result, reduce string, over time.Duration) {
 			from++ // the first scrape inside also shows what happened since the one before
 		}
 	}
-	if cells < 1 || to-from < cells {
-		stretch := time.Duration(to-from) * grid.Step
+	switch stretch := time.Duration(to-from) * grid.Step; {
+	case over < grid.Step:
+		row.Value, row.Reason = nan, fmt.Sprintf("a stretch of %s is shorter than the scrape interval of %s, so nothing tells what happened in one", over, grid.Step)
+		return
+	case to-from < cells:
 		row.Value, row.Reason = nan, fmt.Sprintf("the window has %s in one piece, and %s are needed", stretch.Round(time.Second), over)
 		return
 	}
@@ -334,10 +345,7 @@ func (ms measurer) slide(row *Result, reduce string, over time.Duration) {
 }
 
 func (ms measurer) ratio(ctx context.Context, r Ratio, by []string) ([]Result, error) {
-	part := r.Bad
-	if r.Good != "" {
-		part = r.Good
-	}
+	part := r.Part()
 	totals, missing, coverage, err := ms.events(ctx, r.Total, by)
 	if err != nil || missing != "" {
 		return []Result{noData(missing)}, err
@@ -359,8 +367,6 @@ func (ms measurer) ratio(ctx context.Context, r Ratio, by []string) ([]Result, e
 		}
 		row := ratioRow(x, g.Values, r.Per == "interval")
 		row.Labels, row.Coverage = g.Labels, coverage
-		window := promDuration(ms.whole.Duration())
-		row.Query = fmt.Sprintf("%s (increase(%s[%s])) / %s (increase(%s[%s]))", sum(by), ms.text(part), window, sum(by), ms.text(r.Total), window)
 		rows = append(rows, row)
 	}
 	return rows, nil
@@ -448,14 +454,13 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 	var rows []Result
 	for _, s := range spreads {
 		d := s.Over(from, to)
-		row := Result{Labels: s.Labels, Value: d.Quantile(q.Q), Events: d.Count(), Coverage: coverage}
+		row := Result{Labels: s.Labels, Value: d.Quantile(q.Q), Events: d.Count(), Coverage: coverage, form: d.Form()}
 		row.Low, row.High = quantileInterval(s, from, to, q.Q, row.Value)
 		for _, part := range s.Intervals {
 			row.Samples = append(row.Samples, part.Quantile(q.Q))
 		}
 		row.below = d.FractionBelow
 		row.Intervals = row.Samples
-		row.Query = fmt.Sprintf("histogram_quantile(%v, sum by (%s) (increase(%s[%s])))", q.Q, strings.Join(append(slices.Clone(by), "le"), ", "), sel.Named(sel.Metric+"_bucket"), promDuration(ms.steady.Duration()))
 		if math.IsNaN(row.Value) {
 			row.Reason = "no events in the window"
 		}
@@ -503,7 +508,7 @@ func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, 
 		if i < 0 {
 			continue // a count without its sum has no mean
 		}
-		row := ms.meanRow(sel, by, g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage)
+		row := meanRow(g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage)
 		row.Intervals = quotients(sums.Groups[i].Values, g.Values)
 		rows = append(rows, row)
 	}
@@ -523,7 +528,9 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 		for i, d := range s.Intervals {
 			sums[i], counts[i] = d.Sum(), d.Count()
 		}
-		rows = append(rows, ms.meanRow(sel, by, s.Labels, sums, counts, from, to, coverage))
+		row := meanRow(s.Labels, sums, counts, from, to, coverage)
+		row.form = promql.Native
+		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
 		return []Result{noData(fmt.Sprintf("no histogram %s in the window", sel))}, nil
@@ -531,11 +538,9 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 	return rows, nil
 }
 
-func (ms measurer) meanRow(sel promql.Selector, by []string, ls labels.Labels, sums, counts []float64, from, to int, coverage float64) Result {
-	window := promDuration(ms.steady.Duration())
+func meanRow(ls labels.Labels, sums, counts []float64, from, to int, coverage float64) Result {
 	n := total(counts[from:to])
-	row := Result{Labels: ls, Value: total(sums[from:to]) / n, Low: nan, High: nan, Events: n, Coverage: coverage,
-		Query: fmt.Sprintf("%s (increase(%s[%s])) / %s (increase(%s[%s]))", sum(by), sel.Named(sel.Metric+"_sum"), window, sum(by), sel.Named(sel.Metric+"_count"), window)}
+	row := Result{Labels: ls, Value: total(sums[from:to]) / n, Low: nan, High: nan, Events: n, Coverage: coverage}
 	for i := range counts {
 		row.Samples = append(row.Samples, sums[i]/counts[i])
 	}
@@ -559,7 +564,7 @@ func (ms measurer) gauge(ctx context.Context, g Gauge, by []string) ([]Result, e
 	if err != nil {
 		return nil, err
 	}
-	return ms.exprRows(res, expr, by, coverage, func(row *Result, points []promql.Point) {
+	return exprRows(res, by, coverage, func(row *Result, points []promql.Point) {
 		for _, p := range points {
 			row.Samples = append(row.Samples, p.Value)
 		}
@@ -581,7 +586,7 @@ func (ms measurer) query(ctx context.Context, text string, by []string) ([]Resul
 	if err != nil {
 		return nil, err
 	}
-	return ms.exprRows(res, expr, by, coverage, func(row *Result, points []promql.Point) {
+	return exprRows(res, by, coverage, func(row *Result, points []promql.Point) {
 		if len(points) == 1 {
 			row.Value = points[0].Value
 		}
@@ -590,8 +595,8 @@ func (ms measurer) query(ctx context.Context, text string, by []string) ([]Resul
 
 // exprRows makes a row of each series of an expression; without a label to tell
 // them apart there may be only one.
-func (ms measurer) exprRows(res promql.Result, expr string, by []string, coverage float64, read func(*Result, []promql.Point)) []Result {
-	row := Result{Value: nan, Low: nan, High: nan, Coverage: coverage, Query: expr}
+func exprRows(res promql.Result, by []string, coverage float64, read func(*Result, []promql.Point)) []Result {
+	row := Result{Value: nan, Low: nan, High: nan, Coverage: coverage}
 	if len(by) == 0 {
 		if len(res.Series) > 1 {
 			row.Several = len(res.Series)
@@ -646,13 +651,6 @@ func (ms measurer) exprCoverage(ctx context.Context, expr string) (coverage floa
 }
 
 func (ms measurer) text(selector string) string { return promql.Expand(selector, ms.vars) }
-
-func sum(by []string) string {
-	if len(by) == 0 {
-		return "sum"
-	}
-	return "sum by (" + strings.Join(by, ", ") + ")"
-}
 
 // promDuration writes a duration in whole seconds where it can.
 func promDuration(d time.Duration) string {

@@ -84,6 +84,7 @@ func TestValuesAndVerdicts(t *testing.T) {
 			s.Run.Window.Start, s.Run.Steady.Start = s.Run.Window.Start.Add(time.Second), s.Run.Steady.Start.Add(time.Second)
 		}, 10, Fail, ""},
 		{"a stretch longer than the window can't be told", healthy, `rate: {of: 'http_requests_total{$api}', over: 15m, reduce: min}, unit: req/s, must: ">= 1"`, nil, nan, Inconclusive, "15m0s are needed"},
+		{"a stretch between two scrapes can't be told", healthy, `rate: {of: 'http_requests_total{$api}', over: 2s, reduce: max}, unit: req/s, must: ">= 1"`, nil, nan, Inconclusive, "2s is shorter than the scrape interval of 5s"},
 		{"a counter that was reset goes on", strings.Replace(healthy, `0+50x150`, `0+50x74 0+50x75`, 1), `count: {of: 'http_requests_total{$api,status="200"}'}, must: "> 1"`, nil, 6000, Pass, ""},
 		{"no errors are 0 where requests are", healthy, errors, nil, 0, Pass, ""},
 		{"errors that are born in the middle count", healthy + "http_requests_total{job=\"api\",instance=\"a\",status=\"500\"} _x60 61x90\n", errors, nil, 61.0 / 6111, Pass, ""},

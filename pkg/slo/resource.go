@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -23,8 +24,14 @@ type ResourceResult struct {
 	Coverage      float64
 	Verdict       Verdict
 	Reason        string
-	Query         string
+	Query         string          // PromQL of what is used, series by series
 	Series        []promql.Series // over the whole window, for charts
+	// AverageQuery, PeakQuery and LimitQuery give these numbers on any Prometheus, when
+	// they are asked for the time At; a limit that the agreement states has none.
+	AverageQuery, PeakQuery, LimitQuery string
+	At                                  time.Time
+
+	hasNaN bool // a series had intervals without a number
 }
 
 // resource measures a resource over the steady window.
@@ -55,7 +62,11 @@ func (ms measurer) resource(ctx context.Context, r Resource) (ResourceResult, er
 	total, n := 0.0, 0
 	for _, s := range res.Series {
 		for _, p := range s.Points {
-			if p.Time.Before(ms.steady.Start) || p.Time.After(ms.steady.End) || math.IsNaN(p.Value) {
+			if p.Time.Before(ms.steady.Start) || p.Time.After(ms.steady.End) {
+				continue
+			}
+			if math.IsNaN(p.Value) {
+				res.hasNaN = true
 				continue
 			}
 			total, n = total+p.Value, n+1
@@ -67,6 +78,7 @@ func (ms measurer) resource(ctx context.Context, r Resource) (ResourceResult, er
 	if n > 0 {
 		res.Average = total / float64(n)
 	}
+	ms.showResource(&res)
 	res.Verdict, res.Reason = ms.judgeResource(res, coverage, unlimited)
 	return res, nil
 }

@@ -19,14 +19,17 @@ type Steadiness struct {
 	// Unsettled tells that MSER-5 would cut half of the window or nearly so: the run
 	// never settled, and nothing is cut, so that no bad half is left out of a verdict.
 	Unsettled bool
+	// Idle tells that nothing was answered in most intervals, so that their median says
+	// nothing of the throughput.
+	Idle bool
 	// Throughput and Latency are how much the first half lies above the second;
 	// NaN when not known.
 	Throughput, Latency float64
 }
 
-// Steady reports whether both halves of the window are alike.
+// Steady reports whether both halves of the window are alike, as far as can be told.
 func (s Steadiness) Steady() bool {
-	return !(s.Unsettled || math.Abs(s.Throughput) >= stats.MaxShift || math.Abs(s.Latency) >= stats.MaxShift)
+	return !(s.Unsettled || s.Idle || math.Abs(s.Throughput) >= stats.MaxShift || math.Abs(s.Latency) >= stats.MaxShift)
 }
 
 // Note says it in a sentence.
@@ -44,12 +47,15 @@ func (s Steadiness) Note() string {
 	if !s.Known {
 		return text + "; there is no throughput or latency to tell whether they are steady"
 	}
+	if s.Idle {
+		text += "; in most intervals nothing was answered, so whether throughput was steady can't be told"
+	}
 	for _, h := range []struct {
 		of    string
 		shift float64
 	}{{"throughput", s.Throughput}, {"median latency", s.Latency}} {
 		switch {
-		case math.IsNaN(h.shift):
+		case math.IsNaN(h.shift), s.Idle && h.of == "throughput":
 		case math.Abs(h.shift) >= stats.MaxShift:
 			text += fmt.Sprintf("; unsteady: %s was %.0f %% %s in the first half than in the second", h.of, 100*math.Abs(h.shift), higherOrLower(h.shift))
 		default:
@@ -110,7 +116,7 @@ func (a Agreement) Steady(ctx context.Context, m *promql.Meter, r run.Run) (Stea
 		throughput, latency = rest(throughput, n), rest(latency, n)
 	}
 	if len(throughput) > 1 {
-		s.Throughput = stats.HalfShift(throughput)
+		s.Throughput, s.Idle = stats.HalfShift(throughput), stats.Median(throughput) == 0
 	}
 	if len(latency) > 1 {
 		s.Latency = stats.HalfShift(latency)

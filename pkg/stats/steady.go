@@ -1,6 +1,9 @@
 package stats
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // mserBatch is the number of samples averaged into one batch by MSER-5.
 const mserBatch = 5
@@ -54,12 +57,13 @@ const MaxShift = 0.05
 // first half of a window lies than the second, relative to it. The window is
 // steady when it lies within ±[MaxShift]. Samples that are NaN are left out; an
 // odd sample in the middle belongs to the second half. The shift is NaN when a
-// half has no samples or the second median is 0, except that 0 against 0 is no shift.
+// half has no samples or the second median is 0, except that there is none where
+// all samples are 0: medians of 0 say nothing of the others.
 func HalfShift(samples []float64) float64 {
 	middle := len(samples) / 2
 	first, second := Median(known(samples[:middle])), Median(known(samples[middle:]))
 	switch {
-	case first == 0 && second == 0:
+	case first == 0 && second == 0 && !slices.ContainsFunc(known(samples), func(v float64) bool { return v != 0 }):
 		return 0
 	case second == 0:
 		return math.NaN()

@@ -118,6 +118,7 @@ func TestHalfShift(t *testing.T) {
 		{"an outlier does not matter", []float64{10, 900, 10, 10, 10, 10}, 0},
 		{"unknown samples are left out", []float64{nan, 11, 10, nan}, 0.1},
 		{"nothing at all, all the time", []float64{0, 0, 0, 0}, 0},
+		{"nothing most of the time", []float64{7, 0, 0, 0, 0, 0}, nan},
 		{"died", []float64{5, 5, 0, 0}, nan},
 		{"one sample", []float64{5}, nan},
 		{"none", nil, nan},

@@ -387,7 +387,7 @@ func (s suite) native(t *testing.T) {
 func distribution(t *testing.T, m *promql.Meter) (promql.Distribution, bool) {
 	t.Helper()
 	d := spread(t, m, "h")
-	return d, d.Native()
+	return d, d.Form() == promql.Native
 }
 
 func spread(t *testing.T, m *promql.Meter, name string) promql.Distribution {
