@@ -208,7 +208,7 @@ func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
 		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
 		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn,
 		TLS: way.TLS, HTTP: way.HTTP, Proxy: way.Proxy, ConnectTimeout: way.ConnectTimeout, Timeout: way.Timeout,
-		Registry: registry, OnStart: t.started, OnResult: toAll(onResult), OnIteration: onIteration, OnWarning: t.warn,
+		Registry: registry, OnStart: t.started, OnResult: toAll(onResult), Phases: t.spec.K6Metrics, OnIteration: onIteration, OnWarning: t.warn,
 	})
 	if k6 != nil && err == nil {
 		k6.Follow(t.generator)

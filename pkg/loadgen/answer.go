@@ -48,6 +48,7 @@ type answer struct {
 	close          bool // the connection is of no more use
 	setsCookies    bool
 
+	watch       *stopwatch // nil: the phases aren't asked for
 	page        *page
 	from, to    int // of page.data: what was read from the connection and isn't used yet
 	length      int // of the body; -1: not told
@@ -108,7 +109,7 @@ func lower(c byte) byte {
 
 // reset forgets the answer and keeps its memory.
 func (a *answer) reset() {
-	*a = answer{page: a.page, length: -1}
+	*a = answer{page: a.page, watch: a.watch, length: -1}
 }
 
 // release gives the memory back.
@@ -116,7 +117,7 @@ func (a *answer) release() {
 	if p := a.page; p != nil && len(p.data)+cap(p.plain) <= largestKept {
 		pages.Put(p)
 	}
-	*a = answer{}
+	*a = answer{watch: a.watch}
 }
 
 // yield gives the memory back for as long as nothing has come.
@@ -146,6 +147,7 @@ func (a *answer) fill(src source) error {
 		a.to += n
 		a.received += n
 		if n > 0 {
+			a.watch.got()
 			return nil
 		}
 		if err != nil {

@@ -83,32 +83,35 @@ func addressOf(u *url.URL) string {
 // absolute reports whether requests name the whole URL, as a proxy needs it for plain HTTP.
 func (d *dialer) absolute() bool { return d.proxy != nil && d.tls == nil }
 
-// connect opens a connection and tells whether HTTP/2 is spoken on it.
-func (d *dialer) connect(ctx context.Context) (nc net.Conn, isHTTP2 bool, err error) {
+// connect opens a connection and tells whether HTTP/2 is spoken on it, and what opening it took.
+func (d *dialer) connect(ctx context.Context) (nc net.Conn, isHTTP2 bool, took Phases, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
+	begun := time.Now()
 	if d.proxy != nil {
 		nc, err = d.throughProxy(ctx)
 	} else {
 		nc, err = d.dial(ctx, "tcp", d.address)
 	}
 	if err != nil {
-		return nil, false, connectError{err}
+		return nil, false, took, connectError{err}
 	}
+	took.Connecting = time.Since(begun)
 	if d.tls == nil {
-		return nc, d.version == HTTP2, nil
+		return nc, d.version == HTTP2, took, nil
 	}
 	secure := tls.Client(nc, d.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = nc.Close() // the handshake's error is the cause
-		return nil, false, connectError{fmt.Errorf("TLS with %s: %w", d.address, err)}
+		return nil, false, took, connectError{fmt.Errorf("TLS with %s: %w", d.address, err)}
 	}
+	took.TLSHandshaking = time.Since(begun) - took.Connecting
 	isHTTP2 = secure.ConnectionState().NegotiatedProtocol == "h2"
 	if d.version == HTTP2 && !isHTTP2 {
 		_ = secure.Close() // nothing was sent on it
-		return nil, false, connectError{fmt.Errorf("TLS with %s: the server doesn't offer HTTP/2", d.address)}
+		return nil, false, took, connectError{fmt.Errorf("TLS with %s: the server doesn't offer HTTP/2", d.address)}
 	}
-	return secure, isHTTP2, nil
+	return secure, isHTTP2, took, nil
 }
 
 // throughProxy connects to the proxy and, for a target with TLS, has it open a tunnel (RFC 9110, section 9.3.6).

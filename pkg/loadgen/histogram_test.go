@@ -96,6 +96,24 @@ func TestQuantilesAreWithinTheError(t *testing.T) {
 	}
 }
 
+func TestQuantilesInsideABucket(t *testing.T) {
+	var even histogram
+	const n = 1_000_000
+	for i := range n {
+		even.add(time.Duration(i+1) * time.Microsecond)
+	}
+	for _, q := range []float64{0.05, 0.5, 0.507, 0.95, 0.99} {
+		if got := even.quantile(q); math.Abs(got/q-1) > QuantileError/50 {
+			t.Errorf("of an even spread, quantile %v: got %v", q, got)
+		}
+	}
+	var one histogram
+	one.add(20 * time.Millisecond)
+	if got := one.quantile(0.5); math.Abs(got/0.02-1) > QuantileError/2 || got > 0.02 {
+		t.Errorf("of one duration of 0.02 s: got %v, want at most half a bucket less", got)
+	}
+}
+
 func TestHistogramsAddAndSubtract(t *testing.T) {
 	durations := someDurations(3000)
 	var first, second, whole histogram

@@ -51,8 +51,11 @@ func (h *http1) exchange(m *message, a *answer, idle time.Duration) error {
 	a.sent = len(m.wire)
 	if h.raw != nil {
 		h.pending = m.wire
-	} else if n, err := h.nc.Write(m.wire); err != nil {
-		return writeError(n, err)
+	} else {
+		if n, err := h.nc.Write(m.wire); err != nil {
+			return writeError(n, err)
+		}
+		a.watch.wrote()
 	}
 	err := a.read(h, m.isHead())
 	if errors.Is(err, io.EOF) {

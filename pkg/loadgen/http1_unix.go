@@ -19,6 +19,7 @@ const rawSockets = true
 func (h *http1) writeAndRead(fd uintptr) (done bool) {
 	if len(h.pending) > 0 {
 		h.write(int(fd))
+		h.answer.watch.wrote()
 		return h.err != nil
 	}
 	for {

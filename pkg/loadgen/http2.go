@@ -63,7 +63,9 @@ func (h *http2) exchange(m *message, a *answer, _ time.Duration) error {
 	if h.conn.Available() == 0 {
 		return errUnsent // the server has said goodbye
 	}
-	resp, err := h.conn.RoundTrip(h.request(m))
+	ctx, done := a.watch.traced(context.Background())
+	resp, err := h.conn.RoundTrip(h.request(m).WithContext(ctx))
+	done()
 	if err != nil {
 		return http2Error{err}
 	}

@@ -1,97 +1,128 @@
 package loadgen
 
 import (
+	"maps"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	dto "github.com/prometheus/client_model/go"
 )
 
 // K6Metrics are a run's results under the names and labels of k6's Prometheus
 // remote-write output, so that dashboards made for that go on working. As there,
 // a request is "expected" when it was answered with a status below 400, whatever
-// its checks say, and rates are gauges since the start.
+// its checks say, and rates are gauges since the start. k6 gives trends either
+// as native histograms or as gauges of their statistics; here they are both.
 type K6Metrics struct {
-	duration  *k6Trend // of requests
-	iteration *k6Trend
-	succeeded map[string]*checked // checks by request; the map itself never changes
+	since     time.Time
 	generator atomic.Pointer[Generator]
 
-	reqs, failed, checks, vus, vusMax *prometheus.Desc
-	iterations, dropped               *prometheus.Desc
-	sent, received                    *prometheus.Desc
+	mu         sync.Mutex // guards what follows
+	requests   map[k6Request]*k6Times
+	iterations histogram
+	checks     map[string]checked // by request
+
+	trends                                [len(k6Trends)]k6Trend
+	iteration                             k6Trend
+	reqs, failed, checked, vus, vusMax    *prometheus.Desc
+	started, dropped, sentBytes, gotBytes *prometheus.Desc
 }
 
-// checked counts the requests whose expectations held, or not.
-type checked struct{ passes, fails atomic.Int64 }
-
-// A k6Trend is a distribution in both forms that k6 has: a native histogram, and
-// the gauge of its 99th percentile since the start, which is k6's default.
-type k6Trend struct {
-	*prometheus.HistogramVec
-	labels int // how many labels there are
-	p99    *prometheus.Desc
-
-	mu    sync.Mutex
-	times map[k6LabelValues]*histogram // as the native ones, but fine enough for the percentile
-}
-
-// k6LabelValues are those of labels, in order; "" behind the last.
-type k6LabelValues [4]string
-
-func newK6Trend(name, help string, fixed prometheus.Labels, labels ...string) *k6Trend {
-	return &k6Trend{
-		HistogramVec: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name + "_seconds", Help: help, ConstLabels: fixed,
-			Buckets: classicBuckets[:], NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 2000}, labels), // factor 1.1 is k6's schema 3
-		labels: len(labels), p99: prometheus.NewDesc(name+"_p99", help+" 99th percentile since the start, in seconds.", labels, fixed), times: map[k6LabelValues]*histogram{}}
-}
-
-func (t *k6Trend) observe(values k6LabelValues, took time.Duration) {
-	t.WithLabelValues(values[:t.labels]...).Observe(took.Seconds())
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.times[values] == nil {
-		t.times[values] = &histogram{}
-	}
-	t.times[values].add(took)
-}
-
-// collectP99 gives the gauges alone.
-func (t *k6Trend) collectP99(metrics chan<- prometheus.Metric) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for values, times := range t.times {
-		metrics <- prometheus.MustNewConstMetric(t.p99, prometheus.GaugeValue, times.quantile(0.99), values[:t.labels]...)
-	}
-}
+// A k6Request is what the labels of a request say, in the order of k6RequestLabels.
+type k6Request struct{ name, method, status, expected string }
 
 var k6RequestLabels = []string{"name", "method", "status", "expected_response"}
 
-// NewK6Metrics makes the metrics of a run of the scenario. Pass every Sample to
-// Observe, every iteration to ObserveIteration, and the Generator to Follow.
+func (r k6Request) labels() []string { return []string{r.name, r.method, r.status, r.expected} }
+
+// k6Times are what requests of the same labels took, by trend.
+type k6Times [len(k6Trends)]histogram
+
+// checked counts the requests whose expectations held, or not.
+type checked struct{ passes, fails float64 }
+
+// k6Trends are the trends of requests.
+var k6Trends = [...]struct {
+	name, help string
+	of         func(Phases) time.Duration
+}{
+	{"http_req_duration", "Time of sending a request, waiting for the answer and receiving it.", Phases.InFlight},
+	{"http_req_blocked", "Time until a connection was ready.", func(p Phases) time.Duration { return p.Blocked }},
+	{"http_req_connecting", "Time of connecting; 0 on a connection that is there already.", func(p Phases) time.Duration { return p.Connecting }},
+	{"http_req_tls_handshaking", "Time of the TLS handshake; 0 on a connection that is there already.", func(p Phases) time.Duration { return p.TLSHandshaking }},
+	{"http_req_sending", "Time of sending a request.", func(p Phases) time.Duration { return p.Sending }},
+	{"http_req_waiting", "Time until the first byte of the answer.", func(p Phases) time.Duration { return p.Waiting }},
+	{"http_req_receiving", "Time of receiving the answer.", func(p Phases) time.Duration { return p.Receiving }},
+}
+
+// k6Statistics are the statistics of a trend, by the suffix of their gauge, in seconds.
+var k6Statistics = [...]struct {
+	suffix string
+	of     func(*histogram) float64
+}{
+	{"avg", (*histogram).mean},
+	{"min", func(h *histogram) float64 { return h.quantile(0) }},
+	{"med", func(h *histogram) float64 { return h.quantile(0.5) }},
+	{"max", func(h *histogram) float64 { return h.max.Seconds() }},
+	{"p90", func(h *histogram) float64 { return h.quantile(0.9) }},
+	{"p95", func(h *histogram) float64 { return h.quantile(0.95) }},
+	{"p99", func(h *histogram) float64 { return h.quantile(0.99) }},
+}
+
+// A k6Trend is a distribution as it is shown.
+type k6Trend struct {
+	native     *prometheus.Desc
+	statistics [len(k6Statistics)]*prometheus.Desc
+}
+
+func newK6Trend(name, help string, fixed prometheus.Labels, labels ...string) k6Trend {
+	t := k6Trend{native: prometheus.NewDesc("k6_"+name+"_seconds", help, labels, fixed)}
+	for i, s := range k6Statistics {
+		t.statistics[i] = prometheus.NewDesc("k6_"+name+"_"+s.suffix, help+" Its "+s.suffix+" since the start, in seconds.", labels, fixed)
+	}
+	return t
+}
+
+func (t *k6Trend) describe(descs chan<- *prometheus.Desc) {
+	descs <- t.native
+	for _, d := range t.statistics {
+		descs <- d
+	}
+}
+
+// collect shows times, which nobody changes any more.
+func (t *k6Trend) collect(metrics chan<- prometheus.Metric, times *histogram, since time.Time, labels ...string) {
+	metrics <- &histogramMetric{t.native, times, since, labels}
+	for i, s := range k6Statistics {
+		metrics <- prometheus.MustNewConstMetric(t.statistics[i], prometheus.GaugeValue, s.of(times), labels...)
+	}
+}
+
+// NewK6Metrics makes the metrics of a run of the scenario. Pass every Sample,
+// with its phases, to Observe, every iteration to ObserveIteration, and the
+// Generator to Follow.
 func NewK6Metrics(s Scenario, runID string) *K6Metrics {
 	labels := prometheus.Labels{"testid": runID, "scenario": s.Name}
 	desc := func(name, help string, variable ...string) *prometheus.Desc {
 		return prometheus.NewDesc("k6_"+name, help, variable, labels)
 	}
 	m := &K6Metrics{
-		duration:   newK6Trend("k6_http_req_duration", "Time from when a request was sent to the last byte of its answer.", labels, k6RequestLabels...),
-		iteration:  newK6Trend("k6_iteration_duration", "Time of an iteration, without thinking.", labels),
-		succeeded:  map[string]*checked{},
-		reqs:       desc("http_reqs_total", "Requests.", k6RequestLabels...),
-		failed:     desc("http_req_failed_rate", "Share of the requests that were not answered with a status below 400.", k6RequestLabels...),
-		checks:     desc("checks_rate", "Share of the requests whose expectations held.", "name", "check"),
-		vus:        desc("vus", "Users that are running."),
-		vusMax:     desc("vus_max", "The most users at one time."),
-		iterations: desc("iterations_total", "Iterations that were started."),
-		dropped:    desc("dropped_iterations_total", "Iterations that were due and not started."),
-		sent:       desc("data_sent_total", "Bytes of requests."),
-		received:   desc("data_received_total", "Bytes of answers."),
+		since: time.Now(), requests: map[k6Request]*k6Times{}, checks: map[string]checked{},
+		iteration: newK6Trend("iteration_duration", "Time of an iteration, without thinking.", labels),
+		reqs:      desc("http_reqs_total", "Requests.", k6RequestLabels...),
+		failed:    desc("http_req_failed_rate", "Share of the requests that were not answered with a status below 400.", k6RequestLabels...),
+		checked:   desc("checks_rate", "Share of the requests whose expectations held.", "name", "check"),
+		vus:       desc("vus", "Users that are running."),
+		vusMax:    desc("vus_max", "The most users at one time."),
+		started:   desc("iterations_total", "Iterations that were started."),
+		dropped:   desc("dropped_iterations_total", "Iterations that were due and not started."),
+		sentBytes: desc("data_sent_total", "Bytes of requests."),
+		gotBytes:  desc("data_received_total", "Bytes of answers."),
 	}
-	for _, name := range s.Requests() {
-		m.succeeded[name] = &checked{}
+	for i, t := range k6Trends {
+		m.trends[i] = newK6Trend(t.name, t.help, labels, k6RequestLabels...)
 	}
 	return m
 }
@@ -101,72 +132,85 @@ func (m *K6Metrics) Follow(g *Generator) { m.generator.Store(g) }
 
 // Observe takes one result; safe for many at once.
 func (m *K6Metrics) Observe(s Sample) {
-	expected := "false"
-	if s.Status > 0 && s.Status < 400 {
-		expected = "true"
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.checks[s.Request]
+	if s.Outcome == Success {
+		c.passes++
+	} else {
+		c.fails++
 	}
-	if s.Outcome != Unset { // which was no request
-		m.duration.observe(k6LabelValues{s.Request, s.Method, statusLabel(s.Status), expected}, s.ServiceTime)
+	m.checks[s.Request] = c
+	if s.Outcome == Unset { // which was no request
+		return
 	}
-	c := m.succeeded[s.Request]
-	switch {
-	case c == nil:
-	case s.Outcome == Success:
-		c.passes.Add(1)
-	default:
-		c.fails.Add(1)
+	of := k6Request{s.Request, s.Method, statusLabel(s.Status), strconv.FormatBool(s.Status > 0 && s.Status < 400)}
+	times := m.requests[of]
+	if times == nil {
+		times = &k6Times{}
+		m.requests[of] = times
+	}
+	for i := range k6Trends {
+		times[i].add(k6Trends[i].of(s.Phases))
 	}
 }
 
 // ObserveIteration takes how long one iteration took; safe for many at once.
-func (m *K6Metrics) ObserveIteration(took time.Duration) { m.iteration.observe(k6LabelValues{}, took) }
+func (m *K6Metrics) ObserveIteration(took time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.iterations.add(took)
+}
 
 // Describe implements [prometheus.Collector].
 func (m *K6Metrics) Describe(descs chan<- *prometheus.Desc) {
-	m.duration.Describe(descs)
-	m.iteration.Describe(descs)
-	for _, d := range []*prometheus.Desc{m.duration.p99, m.iteration.p99, m.reqs, m.failed, m.checks, m.vus, m.vusMax, m.iterations, m.dropped, m.sent, m.received} {
+	for i := range m.trends {
+		m.trends[i].describe(descs)
+	}
+	m.iteration.describe(descs)
+	for _, d := range []*prometheus.Desc{m.reqs, m.failed, m.checked, m.vus, m.vusMax, m.started, m.dropped, m.sentBytes, m.gotBytes} {
 		descs <- d
 	}
 }
 
-// Collect implements [prometheus.Collector]. The counts are those of the
-// histogram, so that they agree with it in every scrape.
+// Collect implements [prometheus.Collector].
 func (m *K6Metrics) Collect(metrics chan<- prometheus.Metric) {
-	for _, h := range collected(m.duration) {
-		metrics <- h
-		var written dto.Metric
-		if err := h.Write(&written); err != nil {
-			metrics <- prometheus.NewInvalidMetric(m.reqs, err)
-			continue
-		}
-		labels := map[string]string{}
-		for _, l := range written.GetLabel() {
-			labels[l.GetName()] = l.GetValue()
-		}
-		var values []string
-		for _, name := range k6RequestLabels {
-			values = append(values, labels[name])
+	requests, iterations, checks := m.copied()
+	for of, times := range requests {
+		for i := range m.trends {
+			m.trends[i].collect(metrics, &times[i], m.since, of.labels()...)
 		}
 		failed := 0.0
-		if labels["expected_response"] == "false" {
+		if of.expected == "false" {
 			failed = 1
 		}
-		metrics <- prometheus.MustNewConstMetric(m.reqs, prometheus.CounterValue, float64(written.GetHistogram().GetSampleCount()), values...)
-		metrics <- prometheus.MustNewConstMetric(m.failed, prometheus.GaugeValue, failed, values...)
+		metrics <- prometheus.MustNewConstMetric(m.reqs, prometheus.CounterValue, float64(times[0].count()), of.labels()...)
+		metrics <- prometheus.MustNewConstMetric(m.failed, prometheus.GaugeValue, failed, of.labels()...)
 	}
-	m.iteration.Collect(metrics)
-	m.duration.collectP99(metrics)
-	m.iteration.collectP99(metrics)
-	for name, c := range m.succeeded {
-		passes, fails := float64(c.passes.Load()), float64(c.fails.Load())
-		if passes+fails > 0 {
-			metrics <- prometheus.MustNewConstMetric(m.checks, prometheus.GaugeValue, passes/(passes+fails), name, "expect")
-		}
+	if iterations.count() > 0 {
+		m.iteration.collect(metrics, iterations, m.since)
+	}
+	for name, c := range checks {
+		metrics <- prometheus.MustNewConstMetric(m.checked, prometheus.GaugeValue, c.passes/(c.passes+c.fails), name, "expect")
 	}
 	if g := m.generator.Load(); g != nil {
 		m.collectRest(g, metrics)
 	}
+}
+
+// copied is what was observed so far, in a form that no longer changes.
+func (m *K6Metrics) copied() (requests map[k6Request]*k6Times, iterations *histogram, checks map[string]checked) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	requests, iterations = map[k6Request]*k6Times{}, &histogram{}
+	for of, times := range m.requests {
+		requests[of] = &k6Times{}
+		for i := range times {
+			requests[of][i].merge(&times[i])
+		}
+	}
+	iterations.merge(&m.iterations)
+	return requests, iterations, maps.Clone(m.checks)
 }
 
 func (m *K6Metrics) collectRest(g *Generator, metrics chan<- prometheus.Metric) {
@@ -178,21 +222,11 @@ func (m *K6Metrics) collectRest(g *Generator, metrics chan<- prometheus.Metric) 
 	}{
 		{m.vus, prometheus.GaugeValue, state.users},
 		{m.vusMax, prometheus.GaugeValue, float64(g.opts.Segment.Share(g.opts.Profile.mostUsers()))},
-		{m.iterations, prometheus.CounterValue, state.iterations},
+		{m.started, prometheus.CounterValue, state.iterations},
 		{m.dropped, prometheus.CounterValue, state.dropped},
-		{m.sent, prometheus.CounterValue, state.sent},
-		{m.received, prometheus.CounterValue, state.received},
+		{m.sentBytes, prometheus.CounterValue, state.sent},
+		{m.gotBytes, prometheus.CounterValue, state.received},
 	} {
 		metrics <- prometheus.MustNewConstMetric(v.desc, v.kind, v.value)
 	}
-}
-
-// collected are the metrics of a collector.
-func collected(c prometheus.Collector) (all []prometheus.Metric) {
-	ch := make(chan prometheus.Metric)
-	go func() { c.Collect(ch); close(ch) }()
-	for m := range ch {
-		all = append(all, m)
-	}
-	return all
 }

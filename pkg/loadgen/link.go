@@ -31,6 +31,7 @@ type link struct {
 	dialer   *dialer
 	protocol protocol // nil while not connected
 	lastUse  time.Duration
+	opening  Phases // of the connection, until a request has been made on it
 
 	// overdue is when the request under way has lasted too long, since the
 	// fleet's epoch; 0 when there is none, expired when it has. It takes the place of a deadline
@@ -56,6 +57,7 @@ var (
 // timeout began.
 func (l *link) do(ctx context.Context, m *message, a *answer, start, timeout time.Duration) error {
 	a.reset()
+	a.watch.begin()
 	deadline := int64(start + timeout)
 	l.overdue.Store(deadline)
 	reused := l.protocol != nil
@@ -63,6 +65,8 @@ func (l *link) do(ctx context.Context, m *message, a *answer, start, timeout tim
 	if reused && errors.Is(err, errUnsent) && l.overdue.Load() != expired {
 		err = l.try(ctx, m, a, start)
 	}
+	a.watch.end(l.opening)
+	l.opening = Phases{}
 	if !l.overdue.CompareAndSwap(deadline, 0) {
 		l.overdue.Store(0)
 		l.close()
@@ -79,6 +83,7 @@ func (l *link) try(ctx context.Context, m *message, a *answer, start time.Durati
 		return os.ErrDeadlineExceeded
 	}
 	a.reset()
+	a.watch.connected()
 	err := l.protocol.exchange(m, a, start-l.lastUse)
 	if err != nil || a.close {
 		l.close()
@@ -103,7 +108,7 @@ func (l *link) open(ctx context.Context) error {
 }
 
 func (l *link) connect(ctx context.Context) error {
-	nc, isHTTP2, err := l.dialer.connect(ctx)
+	nc, isHTTP2, opening, err := l.dialer.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,7 +125,7 @@ func (l *link) connect(ctx context.Context) error {
 		p.close()
 		return connectError{context.Canceled}
 	}
-	l.socket, l.protocol = socketOf(nc), p
+	l.socket, l.protocol, l.opening = socketOf(nc), p, opening
 	return nil
 }
 

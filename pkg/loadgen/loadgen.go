@@ -60,6 +60,7 @@ type Options struct {
 	OnStart     func(time.Time)     // the start of the load, after the logins of an open model
 	OnResult    func(Sample)        // called by many users at once
 	OnIteration func(time.Duration) // how long each took, without thinking; called by many users at once
+	Phases      bool                // take them, for OnResult
 	OnWarning   func(string)        // each warning once; called by many users at once
 
 	ConnectTimeout time.Duration                                                        // default 10 s
@@ -82,6 +83,7 @@ type Sample struct {
 	Sent         time.Time
 	ResponseTime time.Duration // from when it was due
 	ServiceTime  time.Duration // from when it was sent
+	Phases       Phases        // of the service time, where Options ask for them
 	Status       int           // 0 without an answer
 	Bytes        int           // of the answer's body
 	Outcome      Outcome

@@ -50,8 +50,7 @@ func (c *Count) add(other Count) {
 }
 
 // since is what was added after an earlier count of the same requests. Its
-// maximum is the middle of the highest bucket that is left, since the exact one
-// isn't known.
+// maximum is one of the highest bucket that is left, since the exact one isn't known.
 func (c Count) since(before Count) Count {
 	d := Count{Request: c.Request, Method: c.Method, Requests: c.Requests - before.Requests, Failures: c.Failures - before.Failures}
 	d.response.merge(&c.response)

@@ -46,6 +46,9 @@ func (g *Generator) newUser(hard context.Context, id int, k *kind) *user {
 	u := &user{g: g, id: id, hard: hard, kind: k, shard: g.rec.shards[id%len(g.rec.shards)], link: g.fleet.link(g.dialer)}
 	u.scope = newScope(&g.opts.Scenario, g.opts.Seed, id)
 	u.rng = u.scope.rng
+	if g.opts.Phases {
+		u.answer.watch = &stopwatch{}
+	}
 	return u
 }
 
@@ -224,6 +227,7 @@ func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) 
 	if due == asap {
 		due = sent
 	}
+	u.answer.watch.reset()
 	err := u.exchange(r, m, sent)
 	end = g.fleet.now()
 	u.link.lastUse = end
@@ -254,6 +258,7 @@ func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) 
 func (u *user) withhold(r *request, at time.Duration) {
 	u.g.rec.withhold(u.shard, &r.channel)
 	u.answer.reset()
+	u.answer.watch.reset()
 	u.tell(r, at, &result{outcome: Unset}, string(Unset)+": not sent: a variable of its path or body has no value yet", "")
 }
 
@@ -268,7 +273,7 @@ func (u *user) tell(r *request, sent time.Duration, got *result, cause, instead 
 		g.warn(r.Name+string(got.outcome), warning)
 	}
 	if g.opts.OnResult != nil {
-		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service,
+		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service, Phases: u.answer.watch.phases(),
 			Status: got.status, Bytes: len(u.answer.body), Outcome: got.outcome, Cause: cause})
 	}
 }
