@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,13 +16,13 @@ func (t target) serve(ctx context.Context, port int) error {
 	if err != nil {
 		return err
 	}
-	tails := map[int][]byte{}
+	var tails [][]byte // by file descriptor
 	events := make([]unix.EpollEvent, 512)
 	buf := make([]byte, 64<<10)
 	var first time.Time
 	for ctx.Err() == nil {
-		n, err := unix.EpollWait(poll, events, 0)
-		if n == 0 { // the runtime goes to trouble for a call that may last, so it is made only where it will
+		n, err := rawCall(unix.SYS_EPOLL_PWAIT, poll, events)
+		if n == 0 { // then it may wait
 			n, err = unix.EpollWait(poll, events, 100)
 		}
 		if err != nil && err != unix.EINTR { //nolint:errorlint // as the kernel gave it
@@ -30,16 +31,15 @@ func (t target) serve(ctx context.Context, port int) error {
 		for _, e := range events[:max(n, 0)] {
 			fd := int(e.Fd)
 			if fd == listener {
-				accept(listener, poll, tails)
+				tails = accept(listener, poll, tails)
 				continue
 			}
-			got, err := unix.Read(fd, buf)
+			got, err := rawCall(unix.SYS_READ, fd, buf)
 			if err == unix.EAGAIN || err == unix.EINTR { //nolint:errorlint // as the kernel gave it
 				continue
 			}
 			if err != nil || got == 0 {
 				_ = unix.Close(fd)
-				delete(tails, fd)
 				continue
 			}
 			var requests int
@@ -54,11 +54,22 @@ func (t target) serve(ctx context.Context, port int) error {
 			}
 			for range requests {
 				burn(t.work)
-				_, _ = unix.Write(fd, answer) // a client that has gone is seen at the next read
+				_, _ = rawCall(unix.SYS_WRITE, fd, answer) // a client that has gone is seen at the next read
 			}
 		}
 	}
 	return nil
+}
+
+// rawCall is for calls that don't block: Go's own tell the scheduler that they
+// may, which costs a fifteenth of the time of an answer. Further arguments of a
+// call are 0, so that epoll doesn't wait.
+func rawCall[T byte | unix.EpollEvent](number uintptr, fd int, s []T) (int, error) {
+	n, _, errno := unix.RawSyscall6(number, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(s))), uintptr(len(s)), 0, 0, 0) //nolint:gosec // the kernel takes an address
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
 }
 
 // sleep ends when it should: [time.Sleep] would freeze for up to a millisecond longer.
@@ -92,18 +103,22 @@ func watch(poll, fd int) error {
 	return unix.EpollCtl(poll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
 }
 
-func accept(listener, poll int, tails map[int][]byte) {
+// accept accepts who has come, and makes place for their tails.
+func accept(listener, poll int, tails [][]byte) [][]byte {
 	for {
 		fd, _, err := unix.Accept4(listener, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		if err != nil {
-			return // none is left
+			return tails // none is left
 		}
 		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // an answer goes out in one write anyway
 		if watch(poll, fd) != nil {
 			_ = unix.Close(fd)
 			continue
 		}
-		tails[fd] = make([]byte, 0, 8)
+		for len(tails) <= fd {
+			tails = append(tails, make([]byte, 0, 8))
+		}
+		tails[fd] = tails[fd][:0]
 	}
 }
 
