@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -210,12 +209,10 @@ func demoSpec(release string, target *url.URL, profile string) (testrun.Spec, er
 	}, err
 }
 
-// sampleCommand is the hidden command by which the analyzer starts the sample API as a child.
-const sampleCommand = "sample-api"
-
+// newSampleCommand is the hidden command by which the analyzer starts the sample API as a child.
 func newSampleCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: sampleCommand, Hidden: true, DisableFlagParsing: true,
+		Use: paracle.Command, Hidden: true, DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if code := paracle.Run(cmd.Context(), args, cmd.OutOrStdout(), cmd.ErrOrStderr()); code != 0 {
 				return errors.New("the sample API ended with trouble")
@@ -227,11 +224,9 @@ func newSampleCommand() *cobra.Command {
 
 // startSample starts the sample API; it ends with stop, or with this process however that ends.
 func startSample(ctx context.Context, version string) (*url.URL, func(), error) {
-	self, err := os.Executable()
+	child, err := paracle.Child(ctx, nil, "--version", version)
 	if err != nil {
 		return nil, nil, err
 	}
-	child := exec.CommandContext(ctx, self, sampleCommand, "--listen", "127.0.0.1:0", "--version", version, "--exit-with-parent")
-	child.Stderr = os.Stderr
 	return paracle.Start(child)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,11 +31,8 @@ import (
 //go:embed sla.yaml
 var sla []byte
 
-// SampleCommand is the first argument with which a program that uses this package
-// is started again as the sample API: it hands the rest to [paracle.Run].
-const SampleCommand = "sample-api"
-
-// A Lab runs cells of the matrix, one at a time.
+// A Lab runs cells of the matrix, one at a time. It starts its own program again
+// as the sample API: see [paracle.Command].
 type Lab struct {
 	Store   *store.Store
 	Verbose bool    // list all findings, not only the first
@@ -143,13 +139,11 @@ func startService(ctx context.Context, c Cell) (replicas []*url.URL, front *url.
 
 // startChild starts this program again as the sample API, on so many cores; 0 for all.
 func startChild(ctx context.Context, cores int, args ...string) (*url.URL, func(), error) {
-	self, err := os.Executable()
+	// The generator goes before the service where both want the same processor.
+	child, err := paracle.Child(ctx, []string{"nice", "-n", "3"}, args...)
 	if err != nil {
 		return nil, nil, err
 	}
-	// The generator goes before the service where both want the same processor.
-	child := exec.CommandContext(ctx, "nice", append([]string{"-n", "3", self, SampleCommand, "--listen", "127.0.0.1:0", "--exit-with-parent"}, args...)...)
-	child.Stderr = os.Stderr
 	child.Env = os.Environ()
 	if cores > 0 {
 		child.Env = append(child.Env, fmt.Sprintf("GOMAXPROCS=%d", cores))

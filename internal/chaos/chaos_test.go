@@ -18,7 +18,7 @@ import (
 
 // TestMain lets the test program be started again as the sample API.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == SampleCommand {
+	if len(os.Args) > 1 && os.Args[1] == paracle.Command {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		code := paracle.Run(ctx, os.Args[2:], os.Stdout, os.Stderr)
 		stop()

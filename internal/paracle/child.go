@@ -2,17 +2,37 @@ package paracle
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net/url"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// Start starts the sample API, or a front of it, as a child: a command of this
-// or another program that comes to [Run] with --exit-with-parent among its
-// arguments. The child ends with stop, or with this process however that ends.
+// Command is the first argument with which a program is started again as the
+// sample API: it hands the rest to [Run].
+const Command = "sample-api"
+
+// Child is the command that starts this program again as the sample API on a
+// free port of loopback, with further arguments of [Run]. before are the words
+// of a command that starts another, such as nice; nil for none.
+func Child(ctx context.Context, before []string, args ...string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	words := slices.Concat(before, []string{self, Command, "--listen", "127.0.0.1:0", "--exit-with-parent"}, args)
+	child := exec.CommandContext(ctx, words[0], words[1:]...) //nolint:gosec // our own words
+	child.Stderr = os.Stderr
+	return child, nil
+}
+
+// Start starts a [Child], or another program that comes to [Run] with
+// --exit-with-parent. It ends with stop, or with this process however that ends.
 func Start(child *exec.Cmd) (address *url.URL, stop func(), err error) {
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 	child.WaitDelay = 5 * time.Second

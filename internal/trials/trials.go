@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
-	"os/exec"
 	"time"
 
 	"github.com/plumbline/plumbline/examples"
@@ -28,10 +26,6 @@ var load []byte
 
 //go:embed profiles.yaml
 var profiles []byte
-
-// SampleCommand is the first argument with which a program that uses this package
-// is started again as the sample API: it hands the rest to [paracle.Run].
-const SampleCommand = "sample-api"
 
 // label is the one that tells the builds apart.
 const label = "build"
@@ -108,16 +102,14 @@ func (l Lab) one(ctx context.Context, b build, id string, seed uint64) error {
 
 // start starts this program again as the sample API.
 func start(ctx context.Context, b build, seed uint64) (*url.URL, func(), error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
-	args := []string{SampleCommand, "--listen", "127.0.0.1:0", "--exit-with-parent", "--seed", fmt.Sprint(seed)}
+	args := []string{"--seed", fmt.Sprint(seed)}
 	if b.fault != "" {
 		args = append(args, "--fault", b.fault)
 	}
-	child := exec.CommandContext(ctx, self, args...)
-	child.Stderr = os.Stderr
+	child, err := paracle.Child(ctx, nil, args...)
+	if err != nil {
+		return nil, nil, err
+	}
 	return paracle.Start(child)
 }
 

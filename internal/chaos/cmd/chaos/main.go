@@ -26,7 +26,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == chaos.SampleCommand {
+	if len(args) > 0 && args[0] == paracle.Command {
 		return paracle.Run(ctx, args[1:], stdout, stderr)
 	}
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)

@@ -25,7 +25,7 @@ func main() {
 
 // run gives 0 when everything was measured, whether or not the goals are met, and 2 for trouble.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == trials.SampleCommand {
+	if len(args) > 0 && args[0] == paracle.Command {
 		return paracle.Run(ctx, args[1:], stdout, stderr)
 	}
 	flags := flag.NewFlagSet("trials", flag.ContinueOnError)
