@@ -396,7 +396,7 @@ func TestNoAllocationPerRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u := g.newUser(t.Context(), 0, g.kindOfUser(0))
+		u := g.newUser(t.Context(), 0, &g.kinds[0])
 		if len(u.scope.vars) > 0 {
 			u.scope.vars[0] = variable{value{text: "x"}, true}
 		}
@@ -424,7 +424,7 @@ func BenchmarkRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	u := g.newUser(b.Context(), 0, g.kindOfUser(0))
+	u := g.newUser(b.Context(), 0, &g.kinds[0])
 	defer u.leave()
 	b.ReportAllocs()
 	for b.Loop() {

@@ -81,12 +81,24 @@ func (g *Generator) kindAt(at float64) *kind {
 	return &g.kinds[len(g.kinds)-1] // the shares add up to a little less than 1
 }
 
-// kindOfUser spreads the users of a closed model over the kinds, the same way
-// in every run: the golden ratio's multiples are evenly spread.
-func (g *Generator) kindOfUser(id int) *kind {
+// userKinds are the kinds of so many users of a closed model, the same in every
+// run. The golden ratio's multiples, which are evenly spread, give them their
+// order, so that any first of them, and those of any segment, are of all kinds;
+// their places in it make each kind's number its share, to the next whole one.
+func (g *Generator) userKinds(users int) []*kind {
 	const goldenRatio = 0.6180339887498949
-	_, at := math.Modf(goldenRatio * float64(id))
-	return g.kindAt(at)
+	order := make([]int, users)
+	for id := range order {
+		order[id] = id
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Compare(math.Mod(goldenRatio*float64(a), 1), math.Mod(goldenRatio*float64(b), 1))
+	})
+	kinds := make([]*kind, users)
+	for place, id := range order {
+		kinds[id] = g.kindAt((float64(place) + 0.5) / float64(users))
+	}
+	return kinds
 }
 
 // neighbours are so many arrivals in a row that each kind gets its share of

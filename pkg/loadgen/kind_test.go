@@ -137,3 +137,52 @@ func TestPoolKinds(t *testing.T) {
 		}
 	}
 }
+
+// Of the users of a closed model each kind has its share to the next whole one,
+// and so have, nearly, the first of them and those of a segment.
+func TestUserKinds(t *testing.T) {
+	of := func(kinds []*kind, g *Generator) (counts [3]float64) {
+		for _, k := range kinds {
+			for i := range g.kinds {
+				if k == &g.kinds[i] {
+					counts[i]++
+				}
+			}
+		}
+		return counts
+	}
+	for _, weights := range [][3]float64{{6, 3, 1}, {49, 0.5, 0.5}, {1, 1, 1}, {98, 1, 1}} {
+		g := generatorOf(t, 0)
+		total := weights[0] + weights[1] + weights[2]
+		for i := range g.kinds {
+			g.kinds[i].share = weights[i] / total
+		}
+		for _, users := range []int{1, 10, 20, 50, 100, 1000} {
+			all := g.userKinds(users)
+			counts := of(all, g)
+			for i, n := range counts {
+				share := g.kinds[i].share * float64(users)
+				if math.Abs(n-share) > 1 || share >= 1 && n == 0 {
+					t.Errorf("weights %v, %d users: got %v of kind %d, want %.2f", weights, users, n, i, share)
+				}
+			}
+			if users < 100 {
+				continue
+			}
+			var segment []*kind
+			for id := 0; id < users; id += 4 {
+				segment = append(segment, all[id])
+			}
+			for i, n := range of(segment, g) {
+				if share := g.kinds[i].share * float64(len(segment)); math.Abs(n-share) > 3 {
+					t.Errorf("weights %v, segment 1/4 of %d users: got %v of kind %d, want about %.2f", weights, users, n, i, share)
+				}
+			}
+			for i, n := range of(all[:users/4], g) {
+				if share := g.kinds[i].share * float64(users/4); math.Abs(n-share) > 3 {
+					t.Errorf("weights %v, the first quarter of %d users: got %v of kind %d, want about %.2f", weights, users, n, i, share)
+				}
+			}
+		}
+	}
+}

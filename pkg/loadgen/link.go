@@ -61,9 +61,9 @@ func (l *link) do(ctx context.Context, m *message, a *answer, start, timeout tim
 	deadline := int64(start + timeout)
 	l.overdue.Store(deadline)
 	reused := l.protocol != nil
-	err := l.try(ctx, m, a, start)
+	err := l.try(ctx, m, a, start, timeout)
 	if reused && errors.Is(err, errUnsent) && l.overdue.Load() != expired {
-		err = l.try(ctx, m, a, start)
+		err = l.try(ctx, m, a, start, timeout)
 	}
 	a.watch.end(l.opening)
 	l.opening = Phases{}
@@ -75,12 +75,15 @@ func (l *link) do(ctx context.Context, m *message, a *answer, start, timeout tim
 	return err
 }
 
-func (l *link) try(ctx context.Context, m *message, a *answer, start time.Duration) error {
-	if err := l.open(ctx); err != nil {
-		return err
-	}
-	if l.overdue.Load() == expired { // while it connected: nobody will interrupt what is sent now
-		return os.ErrDeadlineExceeded
+func (l *link) try(ctx context.Context, m *message, a *answer, start, timeout time.Duration) error {
+	if l.protocol == nil {
+		err := l.openWithin(ctx, start+timeout-l.fleet.now())
+		if l.overdue.Load() == expired || l.fleet.now() >= start+timeout { // nobody would interrupt what is sent now
+			return os.ErrDeadlineExceeded
+		}
+		if err != nil {
+			return err
+		}
 	}
 	a.reset()
 	a.watch.connected()
@@ -94,6 +97,12 @@ func (l *link) try(ctx context.Context, m *message, a *answer, start time.Durati
 func closedByPeer(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+func (l *link) openWithin(ctx context.Context, left time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return l.open(ctx)
 }
 
 // open connects, when the link isn't connected. It does so on a goroutine of

@@ -44,7 +44,7 @@ func sendOnce(t *testing.T, target, tasks string, change func(*Options)) []Sampl
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go g.fleet.patrol(ctx)
-	user := g.newUser(t.Context(), 0, g.kindOfUser(0))
+	user := g.newUser(t.Context(), 0, &g.kinds[0])
 	defer user.leave()
 	for _, task := range user.kind.tasks {
 		user.runSteps(t.Context(), task.steps, asap)

@@ -57,16 +57,17 @@ type Options struct {
 
 	AbortOn []AbortRule // what ends the run early, with *[ErrAborted]
 
-	OnStart     func(time.Time)     // the start of the load, after the logins of an open model
-	OnResult    func(Sample)        // called by many users at once
-	OnIteration func(time.Duration) // how long each took, without thinking; called by many users at once
-	Phases      bool                // take them, for OnResult
-	OnWarning   func(string)        // each warning once; called by many users at once
+	OnReady     func(context.Context) // the logins of an open model are over; its load begins when this returns
+	OnStart     func(time.Time)       // the start of the load
+	OnResult    func(Sample)          // called by many users at once
+	OnIteration func(time.Duration)   // how long each took, without thinking; called by many users at once
+	Phases      bool                  // take them, for OnResult
+	OnWarning   func(string)          // each warning once; called by many users at once
 
 	ConnectTimeout time.Duration                                                        // default 10 s
 	Timeout        time.Duration                                                        // of a whole request, with connecting and redirects; default 60 s
 	Grace          time.Duration                                                        // for requests that are in flight at the end; default 30 s
-	Patience       time.Duration                                                        // without any answer; default 5 s
+	Patience       time.Duration                                                        // with requests that get no answer, all of them, until the run ends; default 5 s, negative: for ever
 	TLS            *tls.Config                                                          // for https; nil: the system's authorities
 	HTTP           HTTPVersion                                                          // "" for what the server offers
 	Proxy          *url.URL                                                             // http or https, with a user where it wants one; nil: none
@@ -100,10 +101,12 @@ type Generator struct {
 	start  time.Time
 
 	startNano atomic.Int64
-	lastRate  gauge                  // requests a second; NaN in the first one
-	ready     atomic.Int64           // users whose start has succeeded
-	silence   atomic.Pointer[string] // why the first request since the last answer got none
-	doors     chan struct{}          // holds one token for each user that is connecting
+	lastRate  gauge         // requests a second; NaN in the first one
+	started   atomic.Int64  // users, each time that they begin
+	ready     atomic.Int64  // of those, whose start has succeeded
+	running   atomic.Int64  // of those, who have not left
+	backlog   int64         // iterations that waited for a user when the last one had become due
+	doors     chan struct{} // holds one token for each user that is connecting
 	wg        sync.WaitGroup
 	watch     watch
 
@@ -135,10 +138,13 @@ func New(opts Options) (*Generator, error) {
 	for _, d := range []struct {
 		at       *time.Duration
 		standard time.Duration
-	}{{&opts.ConnectTimeout, 10 * time.Second}, {&opts.Timeout, time.Minute}, {&opts.Grace, 30 * time.Second}, {&opts.Patience, 5 * time.Second}} {
+	}{{&opts.ConnectTimeout, 10 * time.Second}, {&opts.Timeout, time.Minute}, {&opts.Grace, 30 * time.Second}} {
 		if *d.at <= 0 {
 			*d.at = d.standard
 		}
+	}
+	if opts.Patience == 0 {
+		opts.Patience = 5 * time.Second
 	}
 	if opts.metronome == nil {
 		opts.metronome = newMetronome
@@ -150,6 +156,10 @@ func New(opts Options) (*Generator, error) {
 	g := &Generator{opts: opts, rec: rec, fleet: newFleet(shortestTimeout(opts)), dialer: newDialer(opts.Target, opts),
 		doors: make(chan struct{}, maxConnecting), dialers: map[string]*dialer{}, said: map[string]bool{}}
 	rec.inFlight = g.fleet.inFlight
+	rec.users = func() int { return int(g.running.Load()) }
+	if opts.Profile.Open { // a pool is no measure of the users that a service has
+		rec.users = g.fleet.inFlight
+	}
 	g.kinds = g.newKinds(opts.Scenario)
 	return g, nil
 }
@@ -178,7 +188,11 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 	g.finish(cut)
 	g.watch.look(g, g.mark(), validityWindow/5) // what is left at the end, unless it is too short to tell anything
 	s := g.summary(time.Now())
-	return s, g.verdict(context.Cause(ctx))
+	err := g.verdict(context.Cause(ctx))
+	if missing := g.started.Load() - g.ready.Load(); err == nil && missing > 0 && g.firstCause() != "" {
+		g.tell(fmt.Sprintf("%d of %d users never logged in", missing, g.started.Load()))
+	}
+	return s, err
 }
 
 // CheckTarget finds what a target can't have: it is where all requests go, and
@@ -216,6 +230,7 @@ func (g *Generator) begin() {
 	g.start = g.opts.startTime(time.Now())
 	g.startNano.Store(g.start.UnixNano())
 	g.lastRate.set(math.NaN())
+	g.rec.begin()
 	g.watch.begin(g)
 	if g.opts.OnStart != nil {
 		g.opts.OnStart(g.start)
@@ -230,7 +245,6 @@ func (g *Generator) finish(cut func()) {
 	})
 	defer timer.Stop()
 	g.wg.Wait()
-	g.rec.users.Store(0)
 }
 
 // dialerTo is the dialer to the origin of a URL that isn't the target's.
@@ -256,14 +270,6 @@ func (g *Generator) warn(key, text string) {
 	if first && g.opts.OnWarning != nil {
 		g.opts.OnWarning(text)
 	}
-}
-
-// lastFailure is the cause of the request that first got no answer, of late.
-func (g *Generator) lastFailure() string {
-	if cause := g.silence.Load(); cause != nil {
-		return *cause
-	}
-	return ""
 }
 
 func (g *Generator) firstCause() string {
@@ -310,6 +316,7 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 	}()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	kinds := g.userKinds(g.opts.Profile.MaxUsers())
 	lives := map[int]int{} // how often each user was started
 	for {
 		elapsed := time.Since(g.start)
@@ -321,7 +328,7 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 			stopCtx, stop := context.WithCancel(ctx)
 			users = append(users, stop)
 			id := g.opts.Segment.User(len(users) - 1)
-			u := g.newUser(hard, id, g.kindOfUser(id))
+			u := g.newUser(hard, id, kinds[id])
 			life := lives[u.id]
 			lives[u.id]++
 			g.wg.Go(func() { u.runClosed(stopCtx, life) })
@@ -330,7 +337,6 @@ func (g *Generator) runClosed(ctx, hard context.Context) {
 			users[len(users)-1]()
 			users = users[:len(users)-1]
 		}
-		g.rec.users.Store(int64(want))
 		select {
 		case <-ctx.Done():
 			return
@@ -352,11 +358,11 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 		u := g.newUser(hard, g.opts.Segment.User(i), k)
 		g.wg.Go(func() { u.runOpen(ctx, loggedIn) })
 	}
-	g.rec.users.Store(int64(pool))
 	watched := g.startWatch(ctx, end)
-	if g.awaitPool(ctx, loggedIn, pool) && g.awaitStart(ctx) {
+	if g.awaitPool(ctx, loggedIn, pool) && g.settle(ctx) && g.awaitStart(ctx) {
 		g.begin()
 		g.arrive(ctx)
+		g.backlog = int64(g.queued())
 	}
 	g.closeQueues()
 	if ctx.Err() == nil {
@@ -396,6 +402,14 @@ func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, poo
 		}
 	}
 	return true
+}
+
+// settle is where others learn of the logins, so that they are told from the load.
+func (g *Generator) settle(ctx context.Context) bool {
+	if g.opts.OnReady != nil && slices.ContainsFunc(g.kinds, func(k kind) bool { return len(k.start) > 0 }) {
+		g.opts.OnReady(ctx)
+	}
+	return ctx.Err() == nil
 }
 
 // arrive queues every arrival when it is due; what finds the queue full is dropped, and counted.

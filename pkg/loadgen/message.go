@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"net/http"
+	"net/http/cookiejar"
 	"net/url"
 	"slices"
 	"strconv"
@@ -38,9 +39,18 @@ type destination struct {
 	body     []byte // of a redirect, as it was sent before; nil for the step's own
 }
 
+// url is where the message goes, to an origin; the origin alone for an odd path.
+func (m *message) url(origin *dialer) *url.URL {
+	at, err := origin.origin.Parse(string(m.wire[m.path:m.pathEnd]))
+	if err != nil {
+		return origin.origin
+	}
+	return at
+}
+
 // render writes the request; false when a variable of its path or body isn't set yet.
-// A header whose variable isn't set is left out.
-func (r *request) render(m *message, to destination, s *scope, cookies []*http.Cookie) bool {
+// A header whose variable isn't set is left out. jar holds what hosts have set; nil for nothing.
+func (r *request) render(m *message, to destination, s *scope, jar *cookiejar.Jar) bool {
 	dst := append(m.wire[:0], to.method...)
 	dst = append(dst, ' ')
 	if to.origin.absolute() {
@@ -57,11 +67,14 @@ func (r *request) render(m *message, to destination, s *scope, cookies []*http.C
 	m.pathEnd = len(dst)
 	dst = append(dst, " HTTP/1.1\r\n"...)
 	m.headers = len(dst)
+	m.wire = dst
 	if ok {
+		var cookies []*http.Cookie
+		if jar != nil {
+			cookies = jar.Cookies(m.url(to.origin))
+		}
 		dst = r.renderHeaders(dst, to, s, cookies)
 		ok = r.renderBody(m, dst, to, s)
-	} else {
-		m.wire = dst
 	}
 	return ok
 }

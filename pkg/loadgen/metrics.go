@@ -28,12 +28,13 @@ const (
 // every number, and under it a reader finds no half-counted request.
 type recorder struct {
 	shards []*shard
+	before atomic.Pointer[tally] // what was counted before the load began; nil until then
 
-	users     atomic.Int64
-	cpu       gauge
-	valid     gauge
-	inFlight  func() int
-	goneSince atomic.Int64 // when the first request since the last answer failed to get one, in Unix nanoseconds; 0: never
+	users    func() int
+	cpu      gauge
+	valid    gauge
+	inFlight func() int
+	silence  silence
 
 	mu       sync.RWMutex
 	names    map[string]int // of requests, "other" among them
@@ -84,7 +85,8 @@ type timing struct{ response, service histogram }
 func newRecorder(opts Options) (*recorder, error) {
 	r := &recorder{
 		names: map[string]int{}, timings: map[timingKey]int{}, counters: map[counterKey]int{}, since: time.Now(),
-		descs: newDescs(prometheus.Labels{"run": opts.RunID, "scenario": opts.Scenario.Name}), inFlight: func() int { return 0 },
+		descs: newDescs(prometheus.Labels{"run": opts.RunID, "scenario": opts.Scenario.Name}),
+		users: func() int { return 0 }, inFlight: func() int { return 0 },
 	}
 	for range min(runtime.GOMAXPROCS(0), 64) {
 		r.shards = append(r.shards, &shard{})
@@ -242,16 +244,71 @@ func (s *shard) count(change func(*tally)) {
 	change(&s.tally)
 }
 
-// reached notes whether a request got an answer, for telling that the target is gone.
-// It is true for the first of those that did not.
-func (r *recorder) reached(answered bool) (first bool) {
-	if answered {
-		if r.goneSince.Load() != 0 {
-			r.goneSince.Store(0)
-		}
-		return false
+// A silence is a time in which requests were sent and none was answered.
+type silence struct {
+	broken atomic.Bool // nothing below holds
+
+	mu          sync.Mutex
+	first, last time.Time // when requests failed to get an answer
+	failures    int
+	cause       string // of the first one
+}
+
+// answer ends the silence.
+func (s *silence) answer() {
+	if !s.broken.Load() {
+		s.broken.Store(true)
 	}
-	return r.goneSince.CompareAndSwap(0, time.Now().UnixNano())
+}
+
+// failure notes that a request got no answer.
+func (s *silence) failure(cause func() string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.broken.Swap(false) || s.failures == 0 {
+		s.first, s.failures, s.cause = now, 0, cause()
+	}
+	s.last = now
+	s.failures++
+}
+
+// fewest is how many requests must have failed for a target to be gone: of a
+// load with long pauses a single one says little.
+const fewest = 3
+
+// lasted tells since when the target is gone and why, if all requests of at
+// least that long have failed.
+func (s *silence) lasted(patience time.Duration) (since time.Time, cause string, gone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gone = !s.broken.Load() && s.failures >= fewest && s.last.Sub(s.first) >= patience
+	return s.first, s.cause, gone
+}
+
+// begin starts the load: what was counted so far, logins, is no part of it.
+func (r *recorder) begin() {
+	before := &tally{}
+	for _, s := range r.shards {
+		s.count(func(t *tally) {
+			before.merge(t)
+			for _, times := range t.timings {
+				if times != nil {
+					times.response.max, times.service.max = 0, 0
+				}
+			}
+		})
+	}
+	r.before.Store(before)
+}
+
+// load is what was counted since the load began; until then, all there is.
+func (r *recorder) load() *tally {
+	t := r.total()
+	if before := r.before.Load(); before != nil {
+		t.subtract(before)
+	}
+	return t
 }
 
 // total adds the shards up.
@@ -311,8 +368,8 @@ func newDescs(labels prometheus.Labels) descs {
 		requests:   desc("loadgen_requests_total", "Requests by their outcome: success, or the reason of the failure.", "request", "method", "status", "outcome"),
 		response:   desc("loadgen_response_time_seconds", "Time from when a request was due to the last byte of its answer.", "request", "outcome"),
 		service:    desc("loadgen_service_time_seconds", "Time from when a request was sent to the last byte of its answer.", "request", "outcome"),
-		longest:    desc("loadgen_response_time_max_seconds", "Longest response time since the start.", "request"),
-		users:      desc("loadgen_users", "Users that are running."),
+		longest:    desc("loadgen_response_time_max_seconds", "Longest response time since the load began.", "request"),
+		users:      desc("loadgen_users", "Users that have logged in and run; in an open model those that have a request in flight."),
 		inFlight:   desc("loadgen_in_flight", "Requests that wait for their answer."),
 		iterations: desc("loadgen_iterations_total", "Iterations that were started."),
 		due:        desc("loadgen_due_total", "Iterations that were due; in a closed model those that were started."),
@@ -373,7 +430,7 @@ func (r *recorder) Collect(ch chan<- prometheus.Metric) {
 	counter(d.sent, t.sent)
 	counter(d.received, t.received)
 	ch <- &histogramMetric{d.lag, &t.lag, r.since, nil}
-	gauge(d.users, float64(r.users.Load()))
+	gauge(d.users, float64(r.users()))
 	gauge(d.inFlight, float64(r.inFlight()))
 	gauge(d.cpu, r.cpu.get())
 	gauge(d.isValid, r.valid.get())

@@ -21,8 +21,8 @@ type Count struct {
 
 // Snapshot copies what has been counted so far; safe to call at any time.
 func (g *Generator) Snapshot() Snapshot {
-	s := Snapshot{At: time.Now(), Users: int(g.rec.users.Load())}
-	for _, r := range g.rec.byRequest(g.rec.total()) {
+	s := Snapshot{At: time.Now(), Users: g.rec.users()}
+	for _, r := range g.rec.byRequest(g.rec.load()) {
 		c := r.count()
 		c.Request, c.Method = r.Request, g.opts.Scenario.methodOf(r.Request)
 		s.ByRequest = append(s.ByRequest, c)
@@ -79,8 +79,8 @@ type loadState struct {
 }
 
 func (g *Generator) loadState() loadState {
-	t := g.rec.total()
-	return loadState{float64(g.rec.users.Load()), float64(t.iterations), float64(t.dropped), float64(t.sent), float64(t.received)}
+	t := g.rec.load()
+	return loadState{float64(g.running.Load()), float64(t.iterations), float64(t.dropped), float64(t.sent), float64(t.received)}
 }
 
 // methodOf is the method of the requests of a name; of the first of them, should they differ.

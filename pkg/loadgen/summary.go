@@ -33,7 +33,8 @@ type RequestTotals struct {
 	Reasons map[Outcome]int64 `json:"reasons,omitempty"` // failures by reason
 }
 
-// A Summary is what a generator did. Its counts equal its metrics exactly.
+// A Summary is what a generator did. Its counts are exactly what its metrics grew
+// by during the load; logins before that, as in open models, are no part of it.
 type Summary struct {
 	Totals
 	ByRequest  []RequestTotals `json:"by_request"`
@@ -41,15 +42,16 @@ type Summary struct {
 	Due        int64           `json:"due"`
 	Dropped    int64           `json:"dropped"`
 	CutOff     int64           `json:"cut_off,omitempty"` // requests that a hard stop ended; in no other count
+	Backlog    int64           `json:"backlog,omitempty"` // iterations that waited for a user when the last one had become due
 	StartLag   Times           `json:"start_lag"`         // how much later than due the generator itself started iterations
 	Validity   run.Generator   `json:"validity"`
 	Window     run.Window      `json:"window"` // from the start of the load to its end
 }
 
 func (g *Generator) summary(end time.Time) Summary {
-	t := g.rec.total()
+	t := g.rec.load()
 	s := Summary{Iterations: int64(t.iterations), Due: int64(t.due), Dropped: int64(t.dropped), CutOff: int64(t.cutOff),
-		StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}}
+		Backlog: g.backlog, StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}}
 	seconds := max(s.Window.Duration().Seconds(), 1e-9)
 	var all timing
 	for _, r := range g.rec.byRequest(t) {
@@ -116,12 +118,12 @@ type Progress struct {
 
 // Progress tells how far the run is; safe to call at any time.
 func (g *Generator) Progress() Progress {
-	p := Progress{Total: g.opts.Profile.Duration(), Users: int(g.rec.users.Load()), RequestsPerSecond: g.lastRate.get()}
+	p := Progress{Total: g.opts.Profile.Duration(), Users: g.rec.users(), RequestsPerSecond: g.lastRate.get()}
 	if start := g.startNano.Load(); start != 0 {
 		p.Elapsed = time.Since(time.Unix(0, start))
 	}
 	var response histogram
-	for _, r := range g.rec.byRequest(g.rec.total()) {
+	for _, r := range g.rec.byRequest(g.rec.load()) {
 		p.Requests += r.Requests
 		p.Failures += r.Failures
 		response.merge(&r.response)

@@ -32,6 +32,7 @@ type user struct {
 	draft  *draft         // nil while nothing is being sent
 	jar    *cookiejar.Jar // nil before the first cookie
 	timer  *time.Timer
+	ready  bool // its start has succeeded
 }
 
 // A draft is the memory that requests are rendered in. Users who think have none.
@@ -54,6 +55,9 @@ func (g *Generator) newUser(hard context.Context, id int, k *kind) *user {
 
 func (u *user) leave() {
 	u.rest()
+	if u.ready {
+		u.g.running.Add(-1)
+	}
 	u.g.fleet.drop(u.link)
 	for _, l := range u.others {
 		u.g.fleet.drop(l)
@@ -99,6 +103,7 @@ const (
 
 // begin does the start requests until they all succeed; false when ctx ended before.
 func (u *user) begin(ctx context.Context) bool {
+	u.g.started.Add(1)
 	if !u.connectEarly(ctx) {
 		return false
 	}
@@ -107,6 +112,8 @@ func (u *user) begin(ctx context.Context) bool {
 		u.scope.data.begin(uint64(u.id))
 		if ok, _ := u.runSteps(ctx, u.kind.start, asap); ok {
 			u.g.ready.Add(1)
+			u.g.running.Add(1)
+			u.ready = true
 			return true
 		}
 		jitter := 0.75 + u.rng.Float64()/2
@@ -235,9 +242,10 @@ func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) 
 		u.shard.count(func(t *tally) { t.cutOff++ })
 		return false, end
 	}
-	if g.rec.reached(err == nil) {
-		cause := fmt.Sprintf("%s: %v", r.Name, err)
-		g.silence.Store(&cause)
+	if err == nil {
+		g.rec.silence.answer()
+	} else {
+		g.rec.silence.failure(func() string { return fmt.Sprintf("%s: %v", r.Name, err) })
 	}
 	got := result{status: u.answer.status, answered: err == nil, response: end - due, service: end - sent,
 		sent: u.answer.sent, received: u.answer.received}
@@ -270,7 +278,11 @@ func (u *user) tell(r *request, sent time.Duration, got *result, cause, instead 
 		if instead != "" {
 			warning += " (got " + instead + ")"
 		}
-		g.warn(r.Name+string(got.outcome), warning)
+		key := r.Name + string(got.outcome)
+		if got.outcome == NotReached { // all requests go to the same target
+			key = string(NotReached)
+		}
+		g.warn(key, warning)
 	}
 	if g.opts.OnResult != nil {
 		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service, Phases: u.answer.watch.phases(),
@@ -283,19 +295,15 @@ func (u *user) message(r *request) (m *message, ok bool) {
 	if r.static != nil && u.jar == nil {
 		return r.static, true
 	}
-	return u.render(r, destination{method: r.Method, origin: u.g.dialer, withBody: true}, r.target)
+	return u.render(r, destination{method: r.Method, origin: u.g.dialer, withBody: true})
 }
 
-func (u *user) render(r *request, to destination, at *url.URL) (m *message, ok bool) {
+func (u *user) render(r *request, to destination) (m *message, ok bool) {
 	if u.draft == nil {
 		u.draft, _ = drafts.Get().(*draft)
 		u.scope.body = u.draft.body
 	}
-	var cookies []*http.Cookie
-	if u.jar != nil {
-		cookies = u.jar.Cookies(at)
-	}
-	ok = r.render(&u.draft.message, to, &u.scope, cookies)
+	ok = r.render(&u.draft.message, to, &u.scope, u.jar)
 	u.draft.body = u.scope.body
 	return &u.draft.message, ok
 }
@@ -304,7 +312,7 @@ func (u *user) render(r *request, to destination, at *url.URL) (m *message, ok b
 func (u *user) exchange(r *request, m *message, start time.Duration) error {
 	err := u.link.do(u.hard, m, &u.answer, start, r.timeout)
 	if err == nil && u.answer.setsCookies {
-		u.keepCookies(r.target)
+		u.keepCookies(m.url(u.g.dialer))
 	}
 	if err == nil && r.Redirects > 0 && u.answer.status/100 == 3 {
 		return u.follow(r, m, start)
@@ -314,10 +322,7 @@ func (u *user) exchange(r *request, m *message, start time.Duration) error {
 
 // follow does what redirects ask for, as often as the request allows.
 func (u *user) follow(r *request, m *message, start time.Duration) error {
-	from, err := r.target.Parse(string(m.wire[m.path:m.pathEnd]))
-	if err != nil {
-		return nil //nolint:nilerr // an odd path redirects nowhere; the answer stands
-	}
+	from := m.url(u.g.dialer)
 	method, body := m.method, bytes.Clone(m.wire[m.body:])
 	for range r.Redirects {
 		to, next, withBody, ok := redirectOf(&u.answer, from, method)
@@ -328,7 +333,7 @@ func (u *user) follow(r *request, m *message, start time.Duration) error {
 			body = nil
 		}
 		l := u.linkTo(to)
-		onward, _ := u.render(r, destination{method: next, origin: l.dialer, path: to.RequestURI(), withBody: withBody, body: body}, to)
+		onward, _ := u.render(r, destination{method: next, origin: l.dialer, path: to.RequestURI(), withBody: withBody, body: body})
 		sent, received := u.answer.sent, u.answer.received
 		err := l.do(u.hard, onward, &u.answer, start, r.timeout)
 		u.answer.sent += sent

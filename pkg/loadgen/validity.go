@@ -123,13 +123,20 @@ func (t *tally) subtract(earlier *tally) {
 	t.due -= earlier.due
 	t.iterations -= earlier.iterations
 	t.dropped -= earlier.dropped
+	t.answered -= earlier.answered
+	t.cutOff -= earlier.cutOff
 	t.withheld -= earlier.withheld
+	t.sent -= earlier.sent
+	t.received -= earlier.received
 	t.lag.subtract(&earlier.lag)
 	for at, from := range earlier.timings {
 		if from != nil {
 			t.timings[at].response.subtract(&from.response)
 			t.timings[at].service.subtract(&from.service)
 		}
+	}
+	for at, n := range earlier.counters {
+		t.counters[at] -= n
 	}
 }
 
@@ -197,7 +204,7 @@ func (g *Generator) startWatch(ctx context.Context, end context.CancelCauseFunc)
 				end(err)
 			}
 			if len(g.opts.AbortOn) > 0 && g.startNano.Load() != 0 {
-				if err := abort.look(now.at, g.rec.count(now.tally)); err != nil {
+				if err := abort.look(now.at, g.rec.count(g.rec.load())); err != nil {
 					end(err)
 				}
 			}
@@ -208,11 +215,14 @@ func (g *Generator) startWatch(ctx context.Context, end context.CancelCauseFunc)
 
 // hopeless is why going on makes no sense after some time; nil while it does.
 func (g *Generator) hopeless(after time.Duration) error {
-	if since := g.rec.goneSince.Load(); since != 0 && time.Since(time.Unix(0, since)) >= g.opts.Patience {
+	if g.opts.Patience < 0 {
+		return nil
+	}
+	if since, cause, gone := g.rec.silence.lasted(g.opts.Patience); gone {
 		if g.rec.answered() == 0 {
 			return g.nothingSent()
 		}
-		return &ErrTargetGone{time.Unix(0, since), g.lastFailure()}
+		return &ErrTargetGone{since, cause}
 	}
 	if g.ready.Load() == 0 && after >= g.opts.Patience && g.firstCause() != "" {
 		return g.nothingSent() // every login was refused

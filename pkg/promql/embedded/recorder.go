@@ -222,6 +222,21 @@ func (r *Recorder) WaitFirstScrape(ctx context.Context) (warnings []string, err 
 	}
 }
 
+// WaitScrape waits until every target that has ever answered has been scraped
+// again; false when ctx ended before.
+func (r *Recorder) WaitScrape(ctx context.Context) bool {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for now := time.Now().UnixMilli(); !r.births.allScrapedAfter(now); {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
 // unscraped tells, by job, why a target has not been scraped with success yet.
 func (r *Recorder) unscraped(targets []Target) map[string]string {
 	missing := map[string]string{}
@@ -295,6 +310,17 @@ func (b *births) scraped(job, instance string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.last[target{job, instance}] > 0
+}
+
+func (b *births) allScrapedAfter(ms int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, last := range b.last {
+		if last <= ms {
+			return false
+		}
+	}
+	return true
 }
 
 // AppenderV2 starts the samples of one scrape.

@@ -209,6 +209,31 @@ func listing(t *testing.T, dir string) (files []string) {
 	return files
 }
 
+// What has happened by a moment is in the samples once every target was scraped again.
+func TestWaitScrape(t *testing.T) {
+	first, second := newService(t), newService(t)
+	r := record(t, t.TempDir(), Target{Job: "first", URL: first.URL + "/metrics"}, Target{Job: "second", URL: second.URL + "/metrics"})
+	defer r.Abandon()
+	for n := 1.0; n <= 3; n++ {
+		first.requests.WithLabelValues("200").Inc()
+		second.requests.WithLabelValues("200").Inc()
+		if !r.WaitScrape(t.Context()) {
+			t.Fatal("no scrape")
+		}
+		for _, job := range []string{"first", "second"} {
+			if got := total(t, r.DB(), `sum(http_requests_total{job="`+job+`"})`, time.Now()); got != n {
+				t.Errorf("%s: got %v requests after the scrape, want %v", job, got, n)
+			}
+		}
+	}
+	second.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*interval)
+	defer cancel()
+	if r.WaitScrape(ctx) {
+		t.Error("a target that has gone: got a scrape, want none")
+	}
+}
+
 func TestOptionalTargetIsLeftOutAndARequiredOneIsNamed(t *testing.T) {
 	s := newService(t)
 	dead := httptest.NewServer(nil)

@@ -1,0 +1,197 @@
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const withLogin = `apiVersion: plumbline/v1
+kind: Scenario
+name: s
+users:
+  - {name: u, think: 1s, start: [{name: login, request: POST /login}], tasks: [{name: t, request: GET /}]}
+`
+
+// The logins of an open model come before its load, and are no part of it.
+func TestLoginsAreNoLoad(t *testing.T) {
+	slowLogin := func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			time.Sleep(300 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	registry := prometheus.NewRegistry()
+	var ready atomic.Int64
+	var atReady float64
+	p := Profile{Open: true, MaxInFlight: 200, Stages: []Stage{{50, 50, 4 * time.Second, true}}}
+	sum, err := runInBubble(t, mustParse(t, withLogin), p, slowLogin, func(o *Options, _ *pipes) {
+		o.Registry = registry
+		o.OnReady = func(context.Context) {
+			ready.Add(1)
+			atReady = total(t, registry, "success")
+			time.Sleep(time.Second) // as one who waits for a scrape
+		}
+	})
+	if err != nil || ready.Load() != 1 || atReady != 200 {
+		t.Fatalf("got %v, %d calls after the logins, %v requests by then, want 200", err, ready.Load(), atReady)
+	}
+	if sum.Requests != 200 || sum.Due != 200 || sum.ByRequest[0].Requests != 0 || sum.ResponseTime.Max > 0.01 || sum.ResponseTime.P95 > 0.01 {
+		t.Errorf("got %d requests, %d of them logins, p95 %v s, max %v s, want the 200 of the load, of 2 ms", sum.Requests, sum.ByRequest[0].Requests, sum.ResponseTime.P95, sum.ResponseTime.Max)
+	}
+	if got := total(t, registry, "success"); got != 400 {
+		t.Errorf("metrics: got %v requests, want 400 with the logins", got)
+	}
+	for _, m := range gather(t, registry)["loadgen_response_time_max_seconds"].GetMetric() {
+		if got := m.GetGauge().GetValue(); got > 0.01 {
+			t.Errorf("longest response time: got %v s, want that of the load", got)
+		}
+	}
+}
+
+// Only users who have logged in are counted as such, and those who never did are told of.
+func TestUsersWhoDoNotLogIn(t *testing.T) {
+	var logins atomic.Int64
+	registry := prometheus.NewRegistry()
+	var mu sync.Mutex
+	var warnings []string
+	var seen float64
+	p := Profile{Stages: []Stage{{10, 10, 10 * time.Second, true}}}
+	_, err := runInBubble(t, mustParse(t, withLogin), p, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" && logins.Add(1) > 1 {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		if r.URL.Path == "/" {
+			mu.Lock()
+			defer mu.Unlock()
+			seen = max(seen, gather(t, registry)["loadgen_users"].GetMetric()[0].GetGauge().GetValue())
+		}
+	}, func(o *Options, _ *pipes) {
+		o.Registry = registry
+		o.OnWarning = func(text string) { mu.Lock(); defer mu.Unlock(); warnings = append(warnings, text) }
+	})
+	if err != nil || seen != 1 {
+		t.Errorf("got %v and %v users, want the one that has logged in", err, seen)
+	}
+	if !slices.Contains(warnings, "9 of 10 users never logged in") {
+		t.Errorf("got warnings %q, want that 9 of 10 never logged in", warnings)
+	}
+}
+
+// In an open model users are those that are busy, not those that might be.
+func TestUsersOfAnOpenModel(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	var most float64
+	var mu sync.Mutex
+	p := Profile{Open: true, MaxInFlight: 100, Stages: []Stage{{10, 10, 5 * time.Second, true}}}
+	_, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) {
+		time.Sleep(250 * time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		most = max(most, gather(t, registry)["loadgen_users"].GetMetric()[0].GetGauge().GetValue())
+	}, func(o *Options, _ *pipes) { o.Registry = registry })
+	if err != nil || most < 2 || most > 3 {
+		t.Errorf("10 arrivals a second of 250 ms: got %v, at most %v users, want 2 or 3", err, most)
+	}
+}
+
+// What waited for a user when the last arrival had become due is told.
+func TestBacklog(t *testing.T) {
+	for _, c := range []struct {
+		takes     time.Duration
+		low, high int64
+	}{{20 * time.Millisecond, 295, 300}, {time.Millisecond, 0, 0}} {
+		p := Profile{Open: true, MaxInFlight: 1, Stages: []Stage{{100, 100, 6 * time.Second, true}}}
+		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) { time.Sleep(c.takes) }, nil)
+		if err != nil || sum.Backlog < c.low || sum.Backlog > c.high || sum.Requests != 600 {
+			t.Errorf("%v each: got %v, a backlog of %d of %d requests, want %d to %d of 600", c.takes, err, sum.Backlog, sum.Requests, c.low, c.high)
+		}
+	}
+}
+
+// A request that gets no answer ends no run; a target that is gone does, unless told otherwise.
+func TestPatience(t *testing.T) {
+	s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, think: 7s, tasks: [{name: t, request: GET /}]}")
+	p := Profile{Stages: []Stage{{1, 1, 2 * time.Minute, true}}}
+	for _, c := range []struct {
+		name     string
+		patience time.Duration
+		dropped  func(n int64) bool
+		gone     bool
+	}{
+		{"one is lost", 5 * time.Second, func(n int64) bool { return n == 2 }, false},
+		{"two of three are lost", 5 * time.Second, func(n int64) bool { return n%3 != 0 }, false},
+		{"all are lost", 5 * time.Second, func(n int64) bool { return n > 5 }, true},
+		{"all are lost, for less than the patience", 30 * time.Second, func(n int64) bool { return n > 5 && n < 9 }, false},
+		{"all are lost, endless patience", -1, func(n int64) bool { return n > 5 }, false},
+	} {
+		var n atomic.Int64
+		sum, err := runInBubble(t, s, p, func(http.ResponseWriter, *http.Request) {
+			if c.dropped(n.Add(1)) {
+				panic(http.ErrAbortHandler)
+			}
+		}, func(o *Options, _ *pipes) { o.Patience = c.patience })
+		var gone *ErrTargetGone
+		if errors.As(err, &gone) != c.gone || err != nil && !c.gone || (sum.Requests > 15) == c.gone {
+			t.Errorf("%s: got %v after %d requests, want that the target is gone: %v", c.name, err, sum.Requests, c.gone)
+		}
+	}
+}
+
+// Cookies go where their path says (RFC 6265, section 5.1.4).
+func TestCookiePaths(t *testing.T) {
+	server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/shop/login" {
+			for _, c := range []http.Cookie{{Name: "api", Value: "1", Path: "/api"}, {Name: "folder", Value: "1"}, {Name: "all", Value: "1", Path: "/"}} {
+				http.SetCookie(w, &c)
+			}
+		}
+		var names []string
+		for _, c := range r.Cookies() {
+			names = append(names, c.Name)
+		}
+		slices.Sort(names)
+		fmt.Fprint(w, "cookies ", strings.Join(names, ","), ".")
+	}))
+	server.Start()
+	defer server.Close()
+	wantAll(t, "cookies", sendOnce(t, server.URL, `{name: t, steps: [
+		{name: login, request: GET /shop/login, expect: {contains: "cookies ."}},
+		{name: api, request: "GET /api/x?y=1", expect: {contains: "cookies all,api."}},
+		{name: shop, request: GET /shop/cart, expect: {contains: "cookies all,folder."}},
+		{name: other, request: GET /other, expect: {contains: "cookies all."}}]}`, nil), 4, Success)
+}
+
+// A request's timeout holds while it connects, too.
+func TestTimeoutWhileConnecting(t *testing.T) {
+	begun := time.Now()
+	samples := sendOnce(t, "http://127.0.0.1:1", "{name: t, request: GET /, timeout: 50ms}", func(o *Options) {
+		o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+	})
+	wantAll(t, "a target that accepts nobody", samples, 1, TimedOut)
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("took %v, want about 50 ms", took)
+	}
+}
+
+// One dead target is one thing to say.
+func TestOneWarningForADeadTarget(t *testing.T) {
+	var mu sync.Mutex
+	var warnings []string
+	sendOnce(t, "http://127.0.0.1:1", "{name: a, request: GET /a}, {name: b, request: GET /b}, {name: c, request: GET /c}", func(o *Options) {
+		o.OnWarning = func(text string) { mu.Lock(); defer mu.Unlock(); warnings = append(warnings, text) }
+	})
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "connection refused") {
+		t.Errorf("got %q, want one warning", warnings)
+	}
+}
