@@ -54,6 +54,7 @@ func (t *traffic) recordClient(r *recording) {
 		cpu[i] = math.Round((.31+.02*cpu[i])*1e4) / 1e4
 	}
 	r.gauge(gen.named("loadgen_cpu_ratio"), 0, cpu)
+	r.constant(gen.named("loadgen_valid"), 1)
 	lag := make([]float64, t.n)
 	for i, n := range t.all {
 		lag[i] = float64(n) * .0002

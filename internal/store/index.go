@@ -561,7 +561,8 @@ type valueFile struct {
 	Samples    []*float64 `json:"samples,omitempty"`
 }
 
-const valuesName = "values.json"
+// ValuesFile, in the folder of a run, holds what its reports have measured.
+const ValuesFile = "values.json"
 
 func (s *Store) writeValues(id string, values []Value) error {
 	if _, err := os.Stat(s.Dir(id)); errors.Is(err, os.ErrNotExist) {
@@ -575,7 +576,7 @@ func (s *Store) writeValues(id string, values []Value) error {
 	if err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
 	}
-	err = s.WriteFile(id, valuesName, append(text, '\n'))
+	err = s.WriteFile(id, ValuesFile, append(text, '\n'))
 	if errors.Is(err, os.ErrPermission) {
 		return nil // someone else's run
 	}
@@ -583,13 +584,13 @@ func (s *Store) writeValues(id string, values []Value) error {
 }
 
 func (s *Store) readValues(id string) ([]Value, error) {
-	text, err := os.ReadFile(filepath.Join(s.Dir(id), valuesName))
+	text, err := os.ReadFile(filepath.Join(s.Dir(id), ValuesFile))
 	if err != nil {
 		return nil, err
 	}
 	var list []valueFile
 	if err := json.Unmarshal(text, &list); err != nil {
-		return nil, fmt.Errorf("run %s: %s: %w", id, valuesName, err)
+		return nil, fmt.Errorf("run %s: %s: %w", id, ValuesFile, err)
 	}
 	values := make([]Value, len(list))
 	for i, f := range list {

@@ -199,7 +199,10 @@ func (b builder) generator() []Panel {
 		{Title: "Generator CPU", Unit: share, SoftMax: 1, Lines: []Line{{Value: .80, Upper: true, Fails: true}},
 			Description: "How much of its cores does the busiest generator use? Above 80 % it can't be trusted to keep up.",
 			Targets:     []Target{{Expr: "max(loadgen_cpu_ratio" + ofRun + ")", Legend: "CPU"}}},
-		{Title: "Offered and started", Unit: perSecond, Width: columns, Description: "How many iterations a second were due, started, and dropped? Only an arrival rate makes any due." + overInterval,
+		{Title: "Validity", Unit: count, Lines: []Line{{Value: 1, Fails: true}},
+			Description: "Does every generator keep up (1), or is what one of them sent not what was asked for (0)? Each looks back over ten seconds.",
+			Targets:     []Target{{Expr: "min(loadgen_valid" + ofRun + ")", Legend: "valid"}}},
+		{Title: "Offered and started", Unit: perSecond, Description: "How many iterations a second were due, started, and dropped? Only an arrival rate makes any due." + overInterval,
 			Targets: []Target{
 				{Expr: promql.Rate("loadgen_iterations_total"+ofRun, window), Legend: "started"},
 				{Expr: promql.Rate("loadgen_due_total"+ofRun, window), Legend: "due"},

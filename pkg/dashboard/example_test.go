@@ -29,6 +29,6 @@ objectives:
 	// overview 4
 	// resource-utilization 2
 	// llm-api 5
-	// load-generator 9
+	// load-generator 10
 	// run-comparison 7
 }
