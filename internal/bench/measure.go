@@ -358,7 +358,9 @@ func (h *harness) stall(ctx context.Context) error {
 }
 
 func (h *harness) sendStalled(ctx context.Context) (sentLoad, error) {
-	url, stop, err := h.startTarget(ctx, "--freeze", "1s")
+	// Its clock starts with the first scrape. So that freezes don't all end in the
+	// middle of a later one, they end half-way between two.
+	url, stop, err := h.startTarget(ctx, "--freeze", "1s", "--after", "5500ms")
 	if err != nil {
 		return sentLoad{}, err
 	}
@@ -398,30 +400,18 @@ func (h *harness) scraping(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	var quiet, scraped speeds
-	for range h.rounds + 2 { // the difference is small
-		for _, variant := range []struct {
-			flag string
-			to   *speeds
-		}{{"--scrape=false", &quiet}, {"--scrape=true", &scraped}} {
-			used, err := pinned(ctx, nil, h.self, "send", "--target", url, "--scenario", filepath.Join(h.dir, "get.yaml"), variant.flag)
-			if err != nil {
-				return err
-			}
-			var rate, cpu float64
-			if _, err := fmt.Sscan(strings.TrimSpace(used.stdout), &rate, &cpu); err != nil {
-				return fmt.Errorf("send says %q: %w", used.stdout, err)
-			}
-			variant.to.add(rate, cpu)
-		}
+	used, err := pinned(ctx, nil, h.self, "send", "--target", url, "--scenario", filepath.Join(h.dir, "get.yaml"), "--pairs", strconv.Itoa(5*h.rounds))
+	if err != nil {
+		return err
 	}
-	// What the scrapes take of the core is what the requests lose. Processor
-	// time shows it even when others use the core as well.
 	var lost []float64
-	for i := range scraped.cpu {
-		lost = append(lost, 100*(scraped.cpu[i]-quiet.cpu[i])*scraped.rate[i])
+	for line := range strings.Lines(used.stdout) {
+		share, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
+		if err != nil {
+			return fmt.Errorf("send says %q: %w", line, err)
+		}
+		lost = append(lost, 100*share)
 	}
 	h.atMost("a scrape each second: throughput lost", "%.1f %%", median(lost), 2)
-	h.show("  as requests a second show it", "%.1f %%", 100*(1-median(ratios(scraped.rate, quiet.rate))))
 	return nil
 }

@@ -121,12 +121,3 @@ func accept(listener, poll int, tails [][]byte) [][]byte {
 		tails[fd] = tails[fd][:0]
 	}
 }
-
-// processorTime is what this process has used.
-func processorTime() time.Duration {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
