@@ -48,7 +48,7 @@ func newCommand() *cobra.Command {
 	fs := root.Flags()
 	fs.StringVar(&h.loadgen, "loadgen", "bin/loadgen", "the loadgen `program` to measure")
 	fs.BoolVar(&h.full, "full", false, "watch the memory for ten minutes rather than for one")
-	fs.StringSliceVar(&h.only, "only", nil, "`measurements` to make: get, step, memory, growth, pacing, stall, recording, scraping (default: all)")
+	fs.StringSliceVar(&h.only, "only", nil, "`measurements` to make: get, step, outputs, memory, growth, pacing, stall, recording, scraping (default: all)")
 	fs.IntVar(&h.rounds, "rounds", 3, "how often speeds are measured, in turn")
 	root.AddCommand(newTargetCommand(), newSendCommand())
 	return root

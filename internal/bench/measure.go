@@ -44,6 +44,7 @@ type measurement struct {
 var measurements = []measurement{
 	{"get", (*harness).get},
 	{"step", (*harness).step},
+	{"outputs", (*harness).outputs},
 	{"memory", (*harness).memory},
 	{"growth", (*harness).growth},
 	{"pacing", (*harness).pacing},
@@ -227,6 +228,31 @@ func (h *harness) step(ctx context.Context) error {
 	h.show("full step, 50 connections: loadgen", "%.0f req/s", median(ours.rate))
 	h.atLeast("  ratio to wrk's plain GET", "%.2f", median(ratios(ours.rate, wrk.rate)), 0.5)
 	h.show("  processor time, all of loadgen", "%.1f µs/request", median(ours.cpu)*1e6)
+	return nil
+}
+
+// outputs measures what it costs to write down more than the metrics.
+func (h *harness) outputs(ctx context.Context) error {
+	url, stop, err := h.startTarget(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	var plain, csv, k6 speeds
+	for range h.rounds {
+		for _, way := range []struct {
+			to    *speeds
+			flags []string
+		}{{&plain, nil}, {&csv, []string{"--csv", filepath.Join(h.dir, "locust")}}, {&k6, []string{"--k6-metrics"}}} {
+			s, err := h.send(ctx, url, "get", "fifty", nil, way.flags...)
+			if err != nil {
+				return err
+			}
+			way.to.add(s.RequestsPerSecond, s.cpuPerRequest())
+		}
+	}
+	h.show("plain GET with --csv: ratio to without", "%.2f", median(ratios(csv.rate, plain.rate)))
+	h.show("plain GET with --k6-metrics: ratio to without", "%.2f", median(ratios(k6.rate, plain.rate)))
 	return nil
 }
 

@@ -111,12 +111,12 @@ type sentLoad struct {
 
 func (s sentLoad) cpuPerRequest() float64 { return s.cpu.Seconds() / float64(s.Requests) }
 
-// send runs loadgen as a user does: with its metrics served, and recorded each second.
-func (h *harness) send(ctx context.Context, url, scenario, profile string, watch func(pid int)) (sentLoad, error) {
+// send runs loadgen as a user does: with its metrics served, and recorded each second; extra are further flags.
+func (h *harness) send(ctx context.Context, url, scenario, profile string, watch func(pid int), extra ...string) (sentLoad, error) {
 	results := filepath.Join(h.dir, "results")
 	defer func() { _ = os.RemoveAll(results) }() // it goes with its parent
-	used, err := pinned(ctx, watch, h.loadgen, "run", filepath.Join(h.dir, scenario+".yaml"),
-		"--profiles", filepath.Join(h.dir, "profiles.yaml"), "--profile", profile, "--target", url, "--results", results, "--summary", "-")
+	used, err := pinned(ctx, watch, append([]string{h.loadgen, "run", filepath.Join(h.dir, scenario+".yaml"),
+		"--profiles", filepath.Join(h.dir, "profiles.yaml"), "--profile", profile, "--target", url, "--results", results, "--summary", "-"}, extra...)...)
 	if err != nil {
 		return sentLoad{}, err
 	}
