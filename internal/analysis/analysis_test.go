@@ -134,17 +134,20 @@ func TestCountsAndQuantilesAgreeWithWhatReallyHappened(t *testing.T) {
 	if all.Failures != summary.Failures || all.Failures == 0 {
 		t.Errorf("got %d failures in the report and %d in the summary; want the same, and some", all.Failures, summary.Failures)
 	}
-	slices.Sort(raw)
-	for _, c := range []struct {
-		q   float64
-		got report.Number
-	}{{.5, all.ResponseTime.P50}, {.95, all.ResponseTime.P95}, {.99, all.ResponseTime.P99}} {
-		rank := int(math.Ceil(c.q*float64(len(raw)))) - 1
-		// A native bucket is 2.2 % wide; between two neighbours in the ranking any value is right.
-		low, high := raw[max(rank-1, 0)]/1.025, raw[min(rank+1, len(raw)-1)]*1.025
-		if v := float64(c.got); !(low <= v && v <= high) {
-			t.Errorf("p%v: got %v s, want between %v and %v", 100*c.q, v, low, high)
-		}
+	for q, got := range map[float64]report.Number{.5: all.ResponseTime.P50, .95: all.ResponseTime.P95, .99: all.ResponseTime.P99} {
+		wantQuantile(t, raw, q, got)
+	}
+}
+
+// wantQuantile compares a quantile with what was measured.
+func wantQuantile(t *testing.T, raw []float64, q float64, got report.Number) {
+	t.Helper()
+	raw = slices.Sorted(slices.Values(raw))
+	rank := int(math.Ceil(q*float64(len(raw)))) - 1
+	// A native bucket is 2.2 % wide; between two neighbours in the ranking any value is right.
+	low, high := raw[max(rank-1, 0)]/1.025, raw[min(rank+1, len(raw)-1)]*1.025
+	if v := float64(got); !(low <= v && v <= high) {
+		t.Errorf("p%v: got %v s, want between %v and %v", 100*q, v, low, high)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/exp/api/remote"
@@ -41,6 +42,7 @@ type pusher struct {
 	running sync.WaitGroup
 	classic bool // the server takes no native histograms
 	failing bool
+	pushed  atomic.Int64 // when the last push that succeeded began, in Unix nanoseconds
 }
 
 // pushPatience is how long one push may take, its repetitions included.
@@ -93,10 +95,25 @@ func (p *pusher) finish() error {
 	return p.push(context.Background())
 }
 
+// awaitPush waits until values from now on have been pushed; false when ctx ended before.
+func (p *pusher) awaitPush(ctx context.Context) bool {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for now := time.Now().UnixNano(); p.pushed.Load() <= now; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
 // push sends the present values.
 func (p *pusher) push(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pushPatience)
 	defer cancel()
+	begun := time.Now().UnixNano()
 	err := p.send(ctx)
 	if err != nil && !p.classic && strings.Contains(err.Error(), "native histograms are disabled") {
 		p.classic = true
@@ -106,6 +123,7 @@ func (p *pusher) push(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("remote write to %s: %w", p.url, err)
 	}
+	p.pushed.Store(begun)
 	return nil
 }
 

@@ -147,3 +147,22 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 	}
 	return errors.Join(errs...)
 }
+
+// awaitLogins waits until whoever keeps the series has seen the logins of an open
+// model: the first increments of the load must have none of them.
+func (t *testRun) awaitLogins(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, lastScrapes*t.run.Source.Scrape())
+	defer cancel()
+	seen := false
+	switch {
+	case t.recorder != nil:
+		seen = t.recorder.WaitScrape(within)
+	case t.push != nil:
+		seen = t.push.awaitPush(within)
+	default:
+		seen = t.page.awaitRead(within, time.Now())
+	}
+	if !seen && ctx.Err() == nil {
+		t.warn("nothing was scraped between the logins and the load, whose first seconds may have some of them")
+	}
+}

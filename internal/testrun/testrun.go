@@ -208,7 +208,7 @@ func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
 		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
 		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn,
 		TLS: way.TLS, HTTP: way.HTTP, Proxy: way.Proxy, ConnectTimeout: way.ConnectTimeout, Timeout: way.Timeout,
-		Registry: registry, OnStart: t.started, OnResult: toAll(onResult), Phases: t.spec.K6Metrics, OnIteration: onIteration, OnWarning: t.warn,
+		Registry: registry, OnReady: t.awaitLogins, OnStart: t.started, OnResult: toAll(onResult), Phases: t.spec.K6Metrics, OnIteration: onIteration, OnWarning: t.warn,
 	})
 	if k6 != nil && err == nil {
 		k6.Follow(t.generator)
@@ -305,6 +305,7 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 	if t.run.Window.Start.IsZero() { // the load never began
 		t.started(t.run.Window.End)
 	}
+	t.scoreBacklog(summary)
 	t.run.Steady = t.run.Steady.Intersect(t.run.Window)
 	t.run.State = run.Complete
 	if loadErr != nil {
@@ -314,6 +315,23 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 	validity.Segment = t.spec.Segment.Number()
 	t.run.Generators.Segments = []run.Generator{validity}
 	return errors.Join(t.finishSeries(hard, summary), t.saveErr, t.save())
+}
+
+// scoreBacklog lets the scored window last until what had waited for a user at
+// its end was answered. Without the longest waits an overloaded service would look
+// well: that is coordinated omission. The closing scrape is part of it.
+func (t *testRun) scoreBacklog(summary loadgen.Summary) {
+	stages := t.run.Stages
+	if summary.Backlog == 0 || len(stages) == 0 || t.run.Steady.IsZero() || !t.run.Steady.End.Equal(stages[len(stages)-1].End) {
+		return
+	}
+	const closing = 200 * time.Millisecond // what the scrape may take
+	late := t.run.Window.End.Sub(t.run.Steady.End).Round(100 * time.Millisecond)
+	scrape := t.run.Source.Scrape()
+	intervals := (t.run.Window.Duration() + closing + scrape - 1) / scrape
+	t.run.Window.End = t.run.Window.Start.Add(intervals * scrape)
+	t.run.Steady.End = t.run.Window.End
+	t.warn(fmt.Sprintf("%d iterations still waited for a user when the last one became due; the scored window includes the %s in which they were done", summary.Backlog, late))
 }
 
 func (t *testRun) save() error {

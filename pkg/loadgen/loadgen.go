@@ -230,7 +230,6 @@ func (g *Generator) begin() {
 	g.start = g.opts.startTime(time.Now())
 	g.startNano.Store(g.start.UnixNano())
 	g.lastRate.set(math.NaN())
-	g.rec.begin()
 	g.watch.begin(g)
 	if g.opts.OnStart != nil {
 		g.opts.OnStart(g.start)
@@ -404,8 +403,9 @@ func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, poo
 	return true
 }
 
-// settle is where others learn of the logins, so that they are told from the load.
+// settle closes the logins' account, and lets others learn of them before the load begins.
 func (g *Generator) settle(ctx context.Context) bool {
+	g.rec.closeLogins()
 	if g.opts.OnReady != nil && slices.ContainsFunc(g.kinds, func(k kind) bool { return len(k.start) > 0 }) {
 		g.opts.OnReady(ctx)
 	}

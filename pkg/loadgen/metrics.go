@@ -28,7 +28,7 @@ const (
 // every number, and under it a reader finds no half-counted request.
 type recorder struct {
 	shards []*shard
-	before atomic.Pointer[tally] // what was counted before the load began; nil until then
+	logins atomic.Pointer[tally] // what was counted before the load of an open model; nil until then
 
 	users    func() int
 	cpu      gauge
@@ -286,12 +286,12 @@ func (s *silence) lasted(patience time.Duration) (since time.Time, cause string,
 	return s.first, s.cause, gone
 }
 
-// begin starts the load: what was counted so far, logins, is no part of it.
-func (r *recorder) begin() {
-	before := &tally{}
+// closeLogins ends the logins of an open model: what was counted so far is no part of the load.
+func (r *recorder) closeLogins() {
+	logins := &tally{}
 	for _, s := range r.shards {
 		s.count(func(t *tally) {
-			before.merge(t)
+			logins.merge(t)
 			for _, times := range t.timings {
 				if times != nil {
 					times.response.max, times.service.max = 0, 0
@@ -299,14 +299,14 @@ func (r *recorder) begin() {
 			}
 		})
 	}
-	r.before.Store(before)
+	r.logins.Store(logins)
 }
 
-// load is what was counted since the load began; until then, all there is.
+// load is what was counted of the load; until it begins, all there is.
 func (r *recorder) load() *tally {
 	t := r.total()
-	if before := r.before.Load(); before != nil {
-		t.subtract(before)
+	if logins := r.logins.Load(); logins != nil {
+		t.subtract(logins)
 	}
 	return t
 }
