@@ -23,6 +23,7 @@ test: test-packages ## install what the tests need, then run every test with the
 	PLUMBLINE_REQUIRE_SERVERS=1 go test -race -short -timeout 15m ./...
 	go test -timeout 5m -run 'TestScripts/demo' ./cmd/analyzer # the demo measures, so it runs alone
 	go test -timeout 5m -run TestFaultsAreFoundUnderLoad ./internal/chaos # and so do these
+	go test -timeout 5m -run TestNoAllocationPerRequest ./pkg/loadgen # the race detector allocates
 
 .PHONY: test-packages
 test-packages:

@@ -70,7 +70,7 @@ func newValidateCommand() *cobra.Command {
 		Long: `validate reads a scenario with its data, and a profile, names all mistakes in
 them, and works out what load to expect: the tasks' shares, and the rate of
 requests by Little's law. It warns when a profile can't reach the load that its
-expected_load says.`,
+expected_load says, and when a kind of user may have no user at all.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			explanation, err := f.explain(args[0])

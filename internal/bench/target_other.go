@@ -8,4 +8,3 @@ import (
 )
 
 func (t target) serve(context.Context, int) error { return errors.New("the target needs Linux") }
-

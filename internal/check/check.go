@@ -292,7 +292,7 @@ func (d document) mistakes(err error) (finds []Find) {
 		if p.Path != "" {
 			text = string(p.Path) + ": " + text
 		}
-		finds = append(finds, Find{File: d.name, Line: p.Line, Column: p.Column, Severity: mistake, Rule: fileRule, Text: text})
+		finds = append(finds, Find{File: d.name, Line: p.Line, Column: max(p.Column, 1), Severity: mistake, Rule: fileRule, Text: text})
 	}
 	return finds
 }

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -107,7 +108,7 @@ func (u abortUnit) parse(text string) (float64, error) {
 		return v, nil
 	case rateUnit:
 		v, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
-		if err != nil || !(v >= 0) {
+		if err != nil || !(v >= 0) || math.IsInf(v, 0) {
 			return 0, fmt.Errorf("want requests per second such as 100 or 100/s, got %q", text)
 		}
 		return v, nil

@@ -22,6 +22,7 @@ func TestAbortRuleMistakes(t *testing.T) {
 		{"p95 > 2 for 10s", "want a duration with its unit, such as 500ms"},
 		{"rps < fast for 10s", "want requests per second such as 100"},
 		{"rps < 100/m for 10s", "want requests per second"},
+		{"rps < inf for 10s", "want requests per second"},
 		{"rps < 100 for a while", "want METRIC OPERATOR"},
 		{"rps < 100 for ever", "for: want a duration of at least 1s"},
 		{"rps < 100 for 10ms", "at least 1s"},

@@ -7,13 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 // The ways in which an iteration picks a row of a data set.
@@ -29,6 +30,7 @@ var picks = []string{pickRandom, pickSequential, pickWeighted, pickUnique}
 // A dataSet is rows of test data, and how one is picked for an iteration.
 type dataSet struct {
 	name    string
+	at      strictyaml.Place // in the scenario
 	file    string
 	columns []string  // the only one of lines of text is ""
 	rows    [][]value // by column
@@ -252,8 +254,8 @@ func (s *dataSet) weigh(column string) (problems []error) {
 	sum := 0.0
 	for i, row := range s.rows {
 		w, err := strconv.ParseFloat(row[col].text, 64)
-		if err != nil || !(w >= 0) || math.IsInf(w, 0) {
-			problems = append(problems, dataError{s.lines[i], 1, fmt.Sprintf("column %s is %q, want a weight from 0 up", column, row[col].text)})
+		if err != nil || !(w >= 0 && w <= maxWeight) {
+			problems = append(problems, dataError{s.lines[i], 1, fmt.Sprintf("column %s is %q, want a weight from 0 to %d", column, row[col].text, maxWeight)})
 			continue
 		}
 		sum += w

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -50,27 +51,39 @@ type check struct {
 // The form of an expectation in a file.
 type expectFile struct {
 	Status   statuses               `yaml:"status"`
-	Within   strictyaml.Duration    `yaml:"within"`
+	Within   *strictyaml.Duration   `yaml:"within"`
 	Body     map[string]comparisons `yaml:"body"`
 	Contains string                 `yaml:"contains"`
 	Header   map[string]comparisons `yaml:"header"`
 }
 
 func (f expectFile) build(at strictyaml.Path, ps *strictyaml.Problems) expectation {
-	if f.Within < 0 {
-		ps.Addf(at.Field("within"), "must not be negative, got %s", time.Duration(f.Within))
-	}
-	checks := func(wants map[string]comparisons) (all []check) {
-		for _, name := range slices.Sorted(mapKeys(wants)) {
-			all = append(all, check{name, wants[name]})
+	e := expectation{status: f.Status, body: checks(f.Body, at.Field("body"), gjsonPath, ps), header: checks(f.Header, at.Field("header"), headerName, ps)}
+	if f.Within != nil {
+		if e.within = time.Duration(*f.Within); e.within == 0 {
+			ps.Addf(at.Field("within"), "must be above 0; leave it out when any time will do")
 		}
-		return all
 	}
-	e := expectation{status: f.Status, within: time.Duration(f.Within), body: checks(f.Body), header: checks(f.Header)}
-	if f.Contains != "" {
-		e.contains = []byte(f.Contains)
+	contains, err := verbatim(f.Contains)
+	if err != nil {
+		ps.Addf(at.Field("contains"), "%v", err)
+	}
+	if contains != "" {
+		e.contains = []byte(contains)
 	}
 	return e
+}
+
+// checks reads the names of fields, which are of a form.
+func checks(wants map[string]comparisons, at strictyaml.Path, form func(string) (string, error), ps *strictyaml.Problems) (all []check) {
+	for _, key := range slices.Sorted(mapKeys(wants)) {
+		name, err := form(key)
+		if err != nil {
+			ps.Addf(at.Field(key), "%v", err)
+		}
+		all = append(all, check{name, wants[key]})
+	}
+	return all
 }
 
 // statuses are those of a success; none: any below 400.
@@ -188,20 +201,23 @@ func newComparison(op string, n *yaml.Node) (comparison, error) {
 	if n.Kind != yaml.ScalarNode {
 		return comparison{}, fmt.Errorf("%s: want one value", op)
 	}
-	c := comparison{op: op, want: n.Value}
+	want, err := verbatim(n.Value)
+	if err != nil {
+		return comparison{}, err
+	}
+	c := comparison{op: op, want: want}
 	if n.Tag == "!!null" {
 		c.want = "null"
 	}
-	var err error
 	c.number, err = strconv.ParseFloat(n.Value, 64)
 	c.numeric = err == nil && (n.Tag == "!!int" || n.Tag == "!!float")
 	switch {
-	case operators[i].numeric && err != nil:
+	case operators[i].numeric && (err != nil || math.IsInf(c.number, 0) || math.IsNaN(c.number)):
 		return c, fmt.Errorf("%s: want a number, got %q", op, n.Value)
 	case op == "exists" && n.Tag != "!!bool":
 		return c, fmt.Errorf("exists: want true or false, got %q", n.Value)
 	case op == "matches":
-		if c.pattern, err = regexp.Compile(n.Value); err != nil {
+		if c.pattern, err = regexp.Compile(c.want); err != nil {
 			return c, fmt.Errorf("matches: %w", err)
 		}
 	}

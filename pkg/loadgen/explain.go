@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,6 +77,7 @@ func (e *Explanation) explainOpen(s Scenario, p Profile) {
 func (e *Explanation) explainClosed(s Scenario, p Profile) {
 	e.Users = p.MaxUsers()
 	e.RequestsPerSecond = float64(e.Users) * s.perUser()
+	e.warnOfTheFew(s)
 	if s.pausesInPart() {
 		e.warnf("some users think and others don't: how fast the answers come decides who sends how much; the shares are those of the users")
 	}
@@ -86,6 +88,18 @@ func (e *Explanation) explainClosed(s Scenario, p Profile) {
 	e.fallShort("%s users with %s think give at most %s req/s, however fast the target is; expected %s. That takes at least %s users, or a mean think time of at most %s",
 		group(float64(e.Users)), s.thinkRange(), number(e.RequestsPerSecond), e.Expected,
 		group(math.Ceil(e.Expected.Min/perUser)), seconds(s.MeanThink().Seconds()*e.RequestsPerSecond/e.Expected.Min))
+}
+
+// warnOfTheFew tells of kinds of users whose weight doesn't come to one user.
+func (e *Explanation) warnOfTheFew(s Scenario) {
+	const rounding = 1e-9
+	for i, share := range s.weights() {
+		if share*float64(e.Users) > 1-rounding {
+			continue
+		}
+		e.warnf("the weight of %s comes to less than one of %s users, so there may be none; that takes at least %s users",
+			cmp.Or(s.Users[i].Name, fmt.Sprintf("users[%d]", i)), group(float64(e.Users)), group(math.Ceil(1/share-rounding)))
+	}
 }
 
 // perUser is the highest rate of requests, per second, that a user comes to on average.

@@ -1,8 +1,11 @@
 package loadgen
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"regexp"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -21,30 +24,64 @@ type extraction struct {
 const extractForms = "want a gjson path, or one of {path: P}, {header: NAME}, {cookie: NAME} and {regex: PATTERN}, with or without default: TEXT"
 
 // UnmarshalYAML reads a path, or one of the forms in braces.
-func (e *extraction) UnmarshalYAML(n *yaml.Node) error {
+func (e *extraction) UnmarshalYAML(n *yaml.Node) (err error) {
 	if n.Kind == yaml.ScalarNode && n.Value != "" {
-		e.path = n.Value
-		return nil
+		e.path, err = gjsonPath(n.Value)
+		return err
 	}
 	var form map[string]string
 	if err := n.Decode(&form); err != nil {
 		return errors.New(extractForms)
 	}
 	if text, has := form["default"]; has {
+		if text, err = verbatim(text); err != nil {
+			return err
+		}
 		e.standard = &text
 		delete(form, "default")
 	}
 	if len(form) != 1 {
 		return errors.New(extractForms)
 	}
-	e.path, e.Header, e.Cookie = form["path"], form["header"], form["cookie"]
-	if pattern := form["regex"]; pattern != "" {
-		var err error
-		e.pattern, err = regexp.Compile(pattern)
-		return err
+	for key, text := range form {
+		switch {
+		case text == "":
+			err = errors.New(extractForms)
+		case key == "path":
+			e.path, err = gjsonPath(text)
+		case key == "header":
+			e.Header, err = headerName(text)
+		case key == "cookie":
+			e.Cookie, err = verbatim(text)
+		case key == "regex":
+			if text, err = verbatim(text); err == nil {
+				e.pattern, err = regexp.Compile(text)
+			}
+		default:
+			err = errors.New(extractForms)
+		}
 	}
-	if e.path+e.Header+e.Cookie == "" {
-		return errors.New(extractForms)
+	return err
+}
+
+// gjsonPath is a path in an answer's body. One of JSONPath would never find anything.
+func gjsonPath(text string) (string, error) {
+	if text == "$" || strings.HasPrefix(text, "$.") || strings.HasPrefix(text, "$[") {
+		if strings.ContainsAny(text, "?(") {
+			return text, errors.New("gjson paths have no $. and other filters: see https://github.com/tidwall/gjson/blob/master/SYNTAX.md")
+		}
+		return text, fmt.Errorf("gjson paths have no $.: write %s", cmp.Or(strings.TrimLeft(fromJSONPath.Replace(text[1:]), "."), "@this"))
 	}
-	return nil
+	return verbatim(text)
+}
+
+// fromJSONPath says in gjson's words what follows the $ of a JSONPath (RFC 9535).
+var fromJSONPath = strings.NewReplacer("[*]", ".#", ".*", ".#", "['", ".", `["`, ".", "']", "", `"]`, "", "[", ".", "]", "")
+
+func headerName(text string) (string, error) {
+	text, err := verbatim(text)
+	if err == nil && !isToken(text) {
+		err = fmt.Errorf("%q can't be the name of a header", text)
+	}
+	return text, err
 }

@@ -36,7 +36,11 @@ func (c *jsonCompiler) compile(n *yaml.Node, at strictyaml.Path, depth int) temp
 		t := template{{literal: "{"}}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			key := n.Content[i]
-			t = append(t, part{literal: comma(i) + quoteJSON(key.Value) + ":"})
+			name, err := verbatim(key.Value)
+			if err != nil {
+				c.mistake(key, at.Field(key.Value), err.Error())
+			}
+			t = append(t, part{literal: comma(i) + quoteJSON(name) + ":"})
 			t = append(t, c.compile(n.Content[i+1], at.Field(key.Value), depth+1)...)
 		}
 		return append(t, part{literal: "}"})

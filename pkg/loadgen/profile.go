@@ -27,6 +27,8 @@ type Profile struct {
 	MaxInFlight int  // users in the pool of an open model; 0: as many as arrive in a second, at least 100
 	MaxQueue    int  // arrivals that may wait for a user of the pool; 0: defaultQueue
 	Expected    LoadRange
+
+	at strictyaml.Place // in its file
 }
 
 // A LoadRange is the load, in requests per second, that somebody expects of a
@@ -144,6 +146,7 @@ type profilesFile struct {
 }
 
 type profileFile struct {
+	strictyaml.Place
 	Users       int                 `yaml:"users"`
 	SpawnRate   float64             `yaml:"spawn_rate"`
 	Duration    strictyaml.Duration `yaml:"duration"`
@@ -152,8 +155,8 @@ type profileFile struct {
 	Over        strictyaml.Duration `yaml:"over"`
 	Each        strictyaml.Duration `yaml:"each"`
 	Arrivals    string              `yaml:"arrivals"`
-	MaxInFlight int                 `yaml:"max_in_flight"`
-	MaxQueue    int                 `yaml:"max_queue"`
+	MaxInFlight *int                `yaml:"max_in_flight"`
+	MaxQueue    *int                `yaml:"max_queue"`
 	Expected    LoadRange           `yaml:"expected_load"`
 }
 
@@ -175,16 +178,19 @@ func (l *level) UnmarshalYAML(n *yaml.Node) error {
 	number, unit, isRate := strings.Cut(n.Value, "/")
 	per := map[string]float64{"s": 1, "m": 60, "h": 3600}[unit]
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || v < 0 || v > 1e7 || n.Kind != yaml.ScalarNode || isRate && per == 0 {
+	if err != nil || !(v >= 0) || n.Kind != yaml.ScalarNode || isRate && per == 0 {
 		return fmt.Errorf("want users such as 100, or an arrival rate such as 100/s, got %q", n.Value)
+	}
+	if isRate {
+		v /= per
+	}
+	if v > maxUsers {
+		return fmt.Errorf("want at most %d users or arrivals per second, got %q", maxUsers, n.Value)
 	}
 	if !isRate && v != math.Trunc(v) {
 		return fmt.Errorf("want a whole number of users, got %q", n.Value)
 	}
 	*l = level{v, isRate}
-	if isRate {
-		l.value /= per
-	}
 	return nil
 }
 
@@ -210,19 +216,20 @@ func (a *arrivalFile) UnmarshalYAML(n *yaml.Node) error {
 		To    level `yaml:"to"`
 		Steps *int  `yaml:"steps"`
 	}
-	if err := n.Decode(&form); err != nil {
-		return err
-	}
+	err := strictyaml.DecodeNode("", n, &form, func(at strictyaml.Path) (ps strictyaml.Problems) {
+		if steps := form.Steps; steps != nil && (*steps < 2 || *steps > maxSteps) {
+			ps.Addf(at.Field("steps"), "must be between 2 and %d, got %d", maxSteps, *steps)
+		}
+		if !form.From.rate || !form.To.rate || form.From.value+form.To.value <= 0 {
+			ps.Addf(at, "%s", want)
+		}
+		return ps
+	})
 	a.from, a.to = form.From, form.To
 	if form.Steps != nil {
-		if a.steps = *form.Steps; a.steps < 2 {
-			return fmt.Errorf("steps must be at least 2, got %d", a.steps)
-		}
+		a.steps = *form.Steps
 	}
-	if !a.from.rate || !a.to.rate || a.from.value+a.to.value <= 0 {
-		return errors.New(want)
-	}
-	return nil
+	return err
 }
 
 // Profiles are the profiles of one file, by name.
@@ -264,7 +271,8 @@ func (f profileFile) build(at strictyaml.Path, ps *strictyaml.Problems) Profile 
 	if n := count(len(f.Stages) > 0, f.Arrival != nil, f.Users != 0 || f.SpawnRate != 0); n > 1 {
 		ps.Addf(at, "give one of stages, arrival_rate, and users with spawn_rate")
 	}
-	p := Profile{MaxInFlight: f.MaxInFlight, MaxQueue: f.MaxQueue, Poisson: f.Arrivals == "poisson", Expected: f.Expected}
+	p := Profile{MaxInFlight: atMost(maxUsers, f.MaxInFlight, at.Field("max_in_flight"), ps), MaxQueue: atMost(maxWaiting, f.MaxQueue, at.Field("max_queue"), ps),
+		Poisson: f.Arrivals == "poisson", Expected: f.Expected, at: f.Place}
 	switch {
 	case len(f.Stages) > 0:
 		p.Stages, p.Open = buildStages(f.Stages, at.Field("stages"), ps)
@@ -277,16 +285,24 @@ func (f profileFile) build(at strictyaml.Path, ps *strictyaml.Problems) Profile 
 	return p
 }
 
+// atMost is a number from 1 to a limit; 0 when it isn't given.
+func atMost(limit int, n *int, at strictyaml.Path, ps *strictyaml.Problems) int {
+	if n == nil {
+		return 0
+	}
+	if *n < 1 || *n > limit {
+		ps.Addf(at, "must be between 1 and %d, got %d", limit, *n)
+	}
+	return *n
+}
+
 // checkRest finds keys that do nothing in this form of profile.
 func (f profileFile) checkRest(p Profile, at strictyaml.Path, ps *strictyaml.Problems) {
 	if f.Arrivals != "" && f.Arrivals != "poisson" && f.Arrivals != "regular" {
 		ps.Addf(at.Field("arrivals"), "want regular or poisson, got %q", f.Arrivals)
 	}
-	if !p.Open && (f.Arrivals != "" || f.MaxInFlight != 0 || f.MaxQueue != 0) {
+	if !p.Open && (f.Arrivals != "" || f.MaxInFlight != nil || f.MaxQueue != nil) {
 		ps.Addf(at, "arrivals, max_in_flight and max_queue belong to an arrival rate, not to users")
-	}
-	if f.MaxInFlight < 0 || f.MaxQueue < 0 {
-		ps.Addf(at, "max_in_flight and max_queue must not be negative")
 	}
 	if f.Arrival == nil && (f.Over != 0 || f.Each != 0) {
 		ps.Addf(at, "over and each belong to an arrival_rate with from and to")
@@ -294,21 +310,33 @@ func (f profileFile) checkRest(p Profile, at strictyaml.Path, ps *strictyaml.Pro
 	if len(f.Stages) > 0 && f.Duration != 0 {
 		ps.Addf(at.Field("duration"), "stages say how long they are")
 	}
+	length := 0.0
+	for _, s := range p.Stages {
+		length += s.Duration.Seconds()
+	}
+	if length > maxLength.Seconds() {
+		ps.Addf(at, "must not last longer than %s", maxLength)
+	}
 }
 
-// maxUsers is more than one generator can run.
-const maxUsers = 1_000_000
+// Each limit is more than one generator can do.
+const (
+	maxUsers   = 1_000_000 // and arrivals per second
+	maxWaiting = 10_000_000
+	maxSteps   = 1000
+	maxLength  = 365 * 24 * time.Hour
+)
 
 func (f profileFile) buildUsers(at strictyaml.Path, ps *strictyaml.Problems) []Stage {
 	if f.Users < 1 || f.Users > maxUsers {
 		ps.Addf(at.Field("users"), "must be between 1 and %d, got %d", maxUsers, f.Users)
 		return nil
 	}
-	if !(f.SpawnRate > 0) {
-		ps.Addf(at.Field("spawn_rate"), "must be above 0 users per second, got %v", f.SpawnRate)
+	if !(f.SpawnRate > 0 && f.SpawnRate <= maxUsers) {
+		ps.Addf(at.Field("spawn_rate"), "must be above 0 and at most %d users per second, got %v", maxUsers, f.SpawnRate)
 		return nil
 	}
-	ramp := time.Duration(float64(f.Users) / f.SpawnRate * float64(time.Second))
+	ramp := time.Duration(min(float64(f.Users)/f.SpawnRate, 2*maxLength.Seconds()) * float64(time.Second))
 	hold := time.Duration(f.Duration) - ramp
 	if hold <= 0 {
 		ps.Addf(at.Field("duration"), "must be longer than the %s in which %d users are spawned at %v per second, got %s", ramp, f.Users, f.SpawnRate, time.Duration(f.Duration))
@@ -341,7 +369,7 @@ func (f profileFile) buildArrivals(at strictyaml.Path, ps *strictyaml.Problems) 
 		return []Stage{{from, to, time.Duration(length), true}}
 	}
 	var stages []Stage
-	for i := range min(steps, 1000) {
+	for i := range min(steps, maxSteps) {
 		rate := from + (to-from)*float64(i)/float64(steps-1)
 		stages = append(stages, Stage{rate, rate, time.Duration(length), true})
 	}
@@ -349,35 +377,41 @@ func (f profileFile) buildArrivals(at strictyaml.Path, ps *strictyaml.Problems) 
 }
 
 func buildStages(files []stageFile, at strictyaml.Path, ps *strictyaml.Problems) (stages []Stage, open bool) {
-	now := 0.0
+	now, most := 0.0, 0.0
 	rates, users := 0, 0
 	for i, f := range files {
 		at := at.Index(i)
 		s := Stage{From: now, To: now}
 		switch {
-		case f.To != nil && f.Over > 0 && f.Hold == 0:
+		case f.To != nil && f.Over != 0 && f.Hold == 0:
 			s.To, s.Duration = f.To.value, time.Duration(f.Over)
 			if f.To.rate {
 				rates++
 			} else {
 				users++
 			}
-		case f.To == nil && f.Over == 0 && f.Hold > 0:
+		case f.To == nil && f.Over == 0 && f.Hold != 0:
 			s.Duration, s.Scored = time.Duration(f.Hold), true
+			if i == 0 {
+				ps.Addf(at, "there is no load to hold yet: begin with {to: users or rate, over: duration}")
+			}
 		default:
 			ps.Addf(at, "want {to: users or rate, over: duration} or {hold: duration}")
 		}
 		if f.Scored != nil {
 			s.Scored = *f.Scored
 		}
-		now = s.To
+		if i > 0 && s.Scored && s.From+s.To == 0 {
+			ps.Addf(at, "there is no load to score: go up before, or add scored: false")
+		}
+		now, most = s.To, max(most, s.To)
 		stages = append(stages, s)
 	}
-	if rates > 0 && users > 0 {
+	switch {
+	case rates > 0 && users > 0:
 		ps.Addf(at, "count users (100) or arrivals (100/s) in all stages, not both")
-	}
-	if rates+users == 0 {
-		ps.Addf(at, "no stage says where to go: want {to: users or rate, over: duration}")
+	case most == 0:
+		ps.Addf(at, "no stage has a load: want {to: users or rate, over: duration}")
 	}
 	return stages, rates > 0
 }

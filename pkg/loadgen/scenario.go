@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -49,7 +48,7 @@ func (t Think) Mean() time.Duration {
 	if t.Exponential > 0 {
 		return t.Exponential
 	}
-	return (t.Min + t.Max) / 2
+	return t.Min + (t.Max-t.Min)/2
 }
 
 func (t Think) draw(rng *rand.Rand) time.Duration {
@@ -62,26 +61,28 @@ func (t Think) draw(rng *rand.Rand) time.Duration {
 // UnmarshalYAML reads a constant, {between: [a, b]} or {exponential: mean}.
 func (t *Think) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
-		d, err := strictyaml.ParseDuration(n.Value)
-		t.Min, t.Max = d, d
+		var d strictyaml.Duration
+		err := d.UnmarshalYAML(n)
+		t.Min, t.Max = time.Duration(d), time.Duration(d)
 		return err
 	}
 	var form struct {
 		Between     []strictyaml.Duration `yaml:"between"`
 		Exponential strictyaml.Duration   `yaml:"exponential"`
 	}
-	if err := n.Decode(&form); err != nil {
-		return err
-	}
-	if len(form.Between) == 2 && form.Between[0] <= form.Between[1] {
-		t.Min, t.Max = time.Duration(form.Between[0]), time.Duration(form.Between[1])
-		return nil
-	}
-	t.Exponential = time.Duration(form.Exponential)
-	if t.Exponential <= 0 || len(form.Between) > 0 {
-		return fmt.Errorf("want a duration, {between: [1s, 5s]} or {exponential: 3s}")
-	}
-	return nil
+	return strictyaml.DecodeNode("", n, &form, func(at strictyaml.Path) (ps strictyaml.Problems) {
+		switch between := form.Between; {
+		case len(between) == 0 && form.Exponential != 0:
+			t.Exponential = time.Duration(form.Exponential)
+		case len(between) != 2 || form.Exponential != 0:
+			ps.Addf(at, "want a duration, {between: [1s, 5s]} or {exponential: 3s}")
+		case between[0] > between[1]:
+			ps.Addf(at.Field("between"), "want the shorter time first: [%s, %s]", time.Duration(between[1]), time.Duration(between[0]))
+		default:
+			t.Min, t.Max = time.Duration(between[0]), time.Duration(between[1])
+		}
+		return ps
+	})
 }
 
 // ScaleThink makes every think time f times as long.
@@ -103,6 +104,7 @@ type scenarioFile struct {
 }
 
 type dataFile struct {
+	strictyaml.Place
 	File   string `yaml:"file"`
 	Weight string `yaml:"weight"`
 	Pick   string `yaml:"pick"`
@@ -130,6 +132,15 @@ type builder struct {
 	ps    *strictyaml.Problems
 }
 
+// verbatim is a text in which no variables may stand; $${ is ${ there as well.
+func (b *builder) verbatim(at strictyaml.Path, text string) string {
+	text, err := verbatim(text)
+	if err != nil {
+		b.ps.Addf(at, "%v", err)
+	}
+	return text
+}
+
 func (b *builder) compile(at strictyaml.Path, text string, in quoting) template {
 	t, err := compile(text, b.names, in)
 	if err != nil {
@@ -148,6 +159,7 @@ func ParseScenario(name string, text []byte, dir string) (Scenario, error) {
 		if f.Name == "" {
 			ps.Addf(at.Field("name"), "give the scenario a name")
 		}
+		s.Name = (&builder{ps: &ps}).verbatim(at.Field("name"), f.Name)
 		if len(f.Users) == 0 {
 			ps.Addf(at.Field("users"), "want at least one kind of user")
 		}
@@ -159,7 +171,6 @@ func ParseScenario(name string, text []byte, dir string) (Scenario, error) {
 		}
 		return withoutRepeats(ps)
 	})
-	s.Name = f.Name
 	return s, err
 }
 
@@ -194,6 +205,7 @@ func readDataSets(files map[string]dataFile, dir string, at strictyaml.Path, ps 
 		for _, err := range errs {
 			ps.Addf(at.Field("file"), "%v", err)
 		}
+		set.at = f.Place
 		sets = append(sets, set)
 	}
 	return sets
@@ -221,13 +233,13 @@ func (u userFile) allSteps() []stepFile {
 }
 
 func (u userFile) build(outer settings, b *builder, at strictyaml.Path) User {
-	user := User{Name: u.Name, Weight: weightOr1(u.Weight, at, b.ps), Think: u.Think}
+	user := User{Name: b.verbatim(at.Field("name"), u.Name), Weight: weightOr1(u.Weight, at, b.ps), Think: u.Think}
 	common := u.settingsFile.within(outer, b, at)
 	if len(u.Tasks) == 0 {
 		b.ps.Addf(at.Field("tasks"), "want at least one task")
 	}
 	for i, st := range u.Start {
-		user.Start = append(user.Start, st.build(common, b, at.Field("start").Index(i)))
+		user.Start = append(user.Start, st.build(common, "", b, at.Field("start").Index(i)))
 	}
 	seen := map[string]bool{}
 	for i, t := range u.Tasks {
@@ -244,10 +256,11 @@ func (u userFile) build(outer settings, b *builder, at strictyaml.Path) User {
 func (t taskFile) build(outer settings, b *builder, at strictyaml.Path) Task {
 	task := Task{Name: t.Name, Weight: weightOr1(t.Weight, at, b.ps)}
 	if t.Steps == nil {
-		task.Steps = []Step{t.stepFile.build(outer, b, at)}
+		only := t.stepFile.build(outer, "", b, at)
+		task.Name, task.Steps = only.Name, []Step{only}
 		return task
 	}
-	if t.Name == "" {
+	if task.Name = b.verbatim(at.Field("name"), t.Name); task.Name == "" {
 		b.ps.Addf(at.Field("name"), "give the task a name")
 	}
 	for _, key := range []struct {
@@ -266,20 +279,20 @@ func (t taskFile) build(outer settings, b *builder, at strictyaml.Path) Task {
 	}
 	common := t.settingsFile.within(outer, b, at)
 	for k, st := range t.Steps {
-		if st.Name == "" {
-			st.Name = t.Name
-		}
-		task.Steps = append(task.Steps, st.build(common, b, at.Field("steps").Index(k)))
+		task.Steps = append(task.Steps, st.build(common, task.Name, b, at.Field("steps").Index(k)))
 	}
 	return task
 }
+
+// maxWeight keeps the sums of weights finite.
+const maxWeight = 1_000_000_000
 
 func weightOr1(w *float64, at strictyaml.Path, ps *strictyaml.Problems) float64 {
 	if w == nil {
 		return 1
 	}
-	if !(*w > 0) || math.IsInf(*w, 0) {
-		ps.Addf(at.Field("weight"), "must be above 0, got %v", *w)
+	if !(*w > 0 && *w <= maxWeight) {
+		ps.Addf(at.Field("weight"), "must be above 0 and at most %d, got %v", maxWeight, *w)
 	}
 	return *w
 }

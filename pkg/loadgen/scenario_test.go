@@ -53,6 +53,9 @@ func TestScenarioMistakes(t *testing.T) {
 		{"        request: GET /\n        extract: {a: {regex: '('}}", "error parsing regexp"},
 		{"        request: GET /\n        extract: {a: {header: X, cookie: Y}}", "want a gjson path"},
 		{"        request: GET /\n        extract: {a: {heder: X}}", "want a gjson path"},
+		{"        request: GET /\n        extract: {a: {regex: ''}}", "want a gjson path"},
+		{"        request: GET /\n        extract: {a: {header: 'X Y'}}", "\"X Y\" can't be the name of a header"},
+		{"        request: GET /\n        expect: {header: {'X Y': a}}", "s.yaml:9:34: users[0].tasks[0].expect.header.X Y: \"X Y\" can't be the name of a header"},
 		{"        request: GET /\n      - name: t\n        request: GET /", "already called"},
 		{"        steps: []", "want at least one step"},
 		{"        steps: [{request: GET /}]\n        expect: {status: 200}", "s.yaml:9:17: users[0].tasks[0].expect: belongs into one of the task's steps"},
@@ -72,13 +75,125 @@ func TestScenarioMistakes(t *testing.T) {
 		{"        request: GET /\n        auth: {bearer: a, basic: {username: a, password: b}}", "want {bearer: TOKEN} or {basic:"},
 		{"        request: GET /\n        auth: {bearer: a}\n        headers: {authorization: b}", "headers already has Authorization"},
 		{"        request: GET /\n        auth: {basic: {username: 'a:b', password: c}}", "must not contain a colon"},
-		{"        request: GET /\n        timeout: -1s", "must be above 0"},
+		{"        request: GET /\n        timeout: -1s", "s.yaml:9:18: users[0].tasks[0].timeout: must not be negative: want a duration such as 500ms"},
+		{"        request: GET /\n        timeout: 0s", "s.yaml:9:18: users[0].tasks[0].timeout: must be above 0; leave it out for the one of --timeout"},
+		{"        request: GET /\n        expect: {within: 0s}", "s.yaml:9:26: users[0].tasks[0].expect.within: must be above 0; leave it out when any time will do"},
+		{"        request: GET /\n        weight: .inf", "s.yaml:9:17: users[0].tasks[0].weight: want a number, got \".inf\""},
+		{"        request: GET /\n        weight: 1e300", "weight: must be above 0 and at most 1000000000"},
+		{"        request: GET /${randInt(1, 99999999999999999999)}", "randInt wants two whole numbers"},
+		{"        request: GET /\n        expect: {body: {a: {lt: .inf}}}", "lt: want a number, got \".inf\""},
+		{"        request: GET /\n        expect: {body: {a: {gt: nan}}}", "gt: want a number, got \"nan\""},
 		{"        request: GET /\n        redirects: 50", "must be between 0 and 20"},
 	} {
 		_, err := ParseScenario("s.yaml", []byte(scenarioText(c.step)), ".")
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "s.yaml:") {
 			t.Errorf("%s:\ngot  %v\nwant s.yaml:…%s", c.step, err, c.want)
 		}
+	}
+}
+
+// Where a text is the same for every request, a variable would be taken as it is written.
+func TestWhereNoVariablesStand(t *testing.T) {
+	for step, at := range map[string]string{
+		"expect: {body: {a: '${id}'}}":              "9:28: users[0].tasks[0].expect.body.a: \"${id}\"",
+		"expect: {body: {a: {gte: '${id}'}}}":       "9:28: users[0].tasks[0].expect.body.a: \"${id}\"",
+		"expect: {body: {a: {matches: '^${id}'}}}":  "9:28: users[0].tasks[0].expect.body.a: \"^${id}\"",
+		"expect: {body: {'a.${id}': 3}}":            "9:36: users[0].tasks[0].expect.body.a.${id}: \"a.${id}\"",
+		"expect: {contains: 'a ${id}'}":             "9:28: users[0].tasks[0].expect.contains: \"a ${id}\"",
+		"expect: {header: {a: '${id}'}}":            "9:30: users[0].tasks[0].expect.header.a: \"${id}\"",
+		"expect: {header: {'a-${id}': b}}":          "9:38: users[0].tasks[0].expect.header.a-${id}: \"a-${id}\"",
+		"extract: {v: 'a.${id}'}":                   "9:22: users[0].tasks[0].extract.v: \"a.${id}\"",
+		"extract: {v: {path: 'a.${id}'}}":           "9:22: users[0].tasks[0].extract.v: \"a.${id}\"",
+		"extract: {v: {header: '${id}'}}":           "9:22: users[0].tasks[0].extract.v: \"${id}\"",
+		"extract: {v: {cookie: '${id}'}}":           "9:22: users[0].tasks[0].extract.v: \"${id}\"",
+		"extract: {v: {regex: '${id}'}}":            "9:22: users[0].tasks[0].extract.v: \"${id}\"",
+		"extract: {v: {path: a, default: '${id}'}}": "9:22: users[0].tasks[0].extract.v: \"${id}\"",
+		"json: {'${id}': 1}":                        "9:16: users[0].tasks[0].json.${id}: \"${id}\"",
+		"form: {'${id}': a}":                        "9:25: users[0].tasks[0].form.${id}: \"${id}\"",
+	} {
+		_, err := ParseScenario("s.yaml", []byte(scenarioText("        request: POST /\n        "+step)), ".")
+		want := "s.yaml:" + at + ": no variables here; ${…} may stand in a request's path, headers, cookies, auth, json, form and body. Write $${ for ${ itself"
+		if err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", step, err, want)
+		}
+	}
+	_, err := ParseScenario("s.yaml", []byte(`apiVersion: plumbline/v1
+kind: Scenario
+name: ${user()}
+users:
+  - name: ${user()}
+    start: [{name: "a ${user()}", request: GET /}]
+    tasks:
+      - {name: "b ${user()}", request: GET /}
+      - name: c ${user()}
+        steps: [{request: GET /}, {name: "d ${user()}", request: GET /}]
+`), ".")
+	if err == nil {
+		t.Fatal("got no error for names with variables")
+	}
+	var places []string
+	for _, line := range strings.Split(err.Error(), "\n") {
+		place, _, _ := strings.Cut(line, ": \"")
+		places = append(places, strings.TrimPrefix(place, "s.yaml:"))
+	}
+	want := []string{"3:7: name", "5:11: users[0].name", "6:20: users[0].start[0].name", "8:16: users[0].tasks[0].name", "9:15: users[0].tasks[1].name", "10:42: users[0].tasks[1].steps[1].name"}
+	if diff := cmp.Diff(want, places); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+
+	s := mustParse(t, scenarioText("        request: POST /\n        json: {'$${a}': 1}\n        expect: {contains: '$${x}', body: {a: '$${y}'}}\n        extract: {v: {header: a, default: '$${z}'}}"))
+	st := s.Users[0].Tasks[0].Steps[0]
+	body, _ := st.body.append(nil, nil)
+	if got := string(body) + string(st.expect.contains) + st.expect.body[0].want[0].want + *st.extract[0].standard; got != `{"${a}":1}${x}${y}${z}` {
+		t.Errorf("$${ gave %s, want ${ each time", got)
+	}
+}
+
+func TestPathsOfJSONPath(t *testing.T) {
+	for path, write := range map[string]string{
+		"$.id": "id", "$.items[0].id": "items.0.id", "$['a']['b']": "a.b", "$[*].id": "#.id", "$.items.*.id": "items.#.id", "$": "@this", "$..id": "id",
+	} {
+		for step, at := range map[string]string{
+			"extract: {v: \"" + path + "\"}":         "9:22: users[0].tasks[0].extract.v",
+			"extract: {v: {path: \"" + path + "\"}}": "9:22: users[0].tasks[0].extract.v",
+			"expect: {body: {\"" + path + "\": x}}":  "users[0].tasks[0].expect.body." + path,
+		} {
+			_, err := ParseScenario("s.yaml", []byte(scenarioText("        request: GET /\n        "+step)), ".")
+			if want := at + ": gjson paths have no $.: write " + write; err == nil || !strings.HasPrefix(err.Error(), "s.yaml:9:") || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%s: got %v, want s.yaml:9:…%s", step, err, want)
+			}
+		}
+	}
+	_, err := ParseScenario("s.yaml", []byte(scenarioText("        request: GET /\n        extract: {v: '$.a[?(@.b == 1)]'}")), ".")
+	if want := "gjson paths have no $. and other filters: see https://"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a filter: got %v, want %s", err, want)
+	}
+	mustParse(t, scenarioText("        request: GET /\n        extract: {v: $id, w: a.$ref}\n        expect: {body: {$type: x}}"))
+}
+
+func TestThinkMistakes(t *testing.T) {
+	for think, want := range map[string]string{
+		"-1s":                                  "6:12: users[0].think: must not be negative: want a duration such as 500ms, 10s or 1m30s, got \"-1s\"",
+		"{between: [-1s, 2s]}":                 "6:23: users[0].think.between[0]: must not be negative: want a duration such as 500ms, 10s or 1m30s, got \"-1s\"",
+		"{between: [5s, 2s]}":                  "6:22: users[0].think.between: want the shorter time first: [2s, 5s]",
+		"{between: [5s]}":                      "6:12: users[0].think: want a duration, {between: [1s, 5s]} or {exponential: 3s}",
+		"{between: [1s, 2s], exponential: 3s}": "6:12: users[0].think: want a duration, {between: [1s, 5s]} or {exponential: 3s}",
+		"{exponential: -3s}":                   "6:26: users[0].think.exponential: must not be negative: want a duration such as 500ms, 10s or 1m30s, got \"-3s\"",
+		"{exponential: 0s}":                    "6:12: users[0].think: want a duration, {between: [1s, 5s]} or {exponential: 3s}",
+		"{exponential: 3s, max: 9s}":           "6:30: users[0].think.max: unknown key; allowed are between, exponential",
+		"[1s, 2s]":                             "6:12: users[0].think: want keys with values, got a list",
+	} {
+		_, err := ParseScenario("s.yaml", []byte("apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - name: u\n    think: "+think+"\n    tasks: [{name: t, request: GET /}]"), ".")
+		if err == nil || !strings.HasPrefix(err.Error(), "s.yaml:"+want) {
+			t.Errorf("%s:\ngot  %v\nwant s.yaml:%s", think, err, want)
+		}
+	}
+}
+
+func TestMeanOfLongThinkTimes(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	if got := (Think{Min: 150 * year, Max: 250 * year}).Mean(); got != 200*year {
+		t.Errorf("got %s, want 200 years", got)
 	}
 }
 
@@ -122,7 +237,8 @@ func TestDataMistakes(t *testing.T) {
 		{"a header alone", "a.csv", "x,y\n", "", "holds no rows"},
 		{"empty lines", "a.txt", "\n \n", "", "holds no rows"},
 		{"no such weight", "a.csv", "x\n1\n", ", weight: w", "has no column w for the weight; it has x"},
-		{"bad weights, each", "a.csv", "x,w\n1,2\n1,heavy\n1,-3\n", ", weight: w", "a.csv:3:1: column w is \"heavy\", want a weight from 0 up\ns.yaml:4:20: data.d.file: DIR/a.csv:4:1: column w is \"-3\""},
+		{"bad weights, each", "a.csv", "x,w\n1,2\n1,heavy\n1,-3\n", ", weight: w", "a.csv:3:1: column w is \"heavy\", want a weight from 0 to 1000000000\ns.yaml:4:20: data.d.file: DIR/a.csv:4:1: column w is \"-3\""},
+		{"a weight that is too great", "a.csv", "x,w\n1,1e300\n", ", weight: w", "a.csv:2:1: column w is \"1e300\", want a weight from 0 to 1000000000"},
 		{"no weight at all", "a.csv", "x,w\n1,0\n", ", weight: w", "all weights are 0"},
 		{"weighted by what", "a.txt", "x\n", ", pick: weighted", "name the column of the weights"},
 		{"weight for nothing", "a.csv", "x,w\n1,1\n", ", weight: w, pick: random", "does nothing when pick is random"},

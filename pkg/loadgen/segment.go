@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 // A Segment is the share that one process has of a run's load: every Of-th user
@@ -102,15 +104,16 @@ func (o Options) startTime(now time.Time) time.Time {
 func Fits(s Scenario, p Profile, seg Segment) error {
 	users := p.mostUsers()
 	var errs []error
+	refuse := func(at strictyaml.Place, format string, args ...any) { errs = append(errs, at.Errorf(format, args...)) }
 	for _, set := range s.data {
 		if set.pick == pickUnique && len(set.rows) < users {
-			errs = append(errs, fmt.Errorf("data set %s: %s has %d rows, but profile %s has %d users, and each needs a row of its own (pick: unique)", set.name, set.file, len(set.rows), p.Name, users))
+			refuse(set.at, "data set %s: %s has %d rows, but profile %s has %d users, and each needs a row of its own (pick: unique)", set.name, set.file, len(set.rows), p.Name, users)
 		}
 	}
 	if seg.Of > 1 && users < seg.Of {
-		errs = append(errs, fmt.Errorf("profile %s has %d users: too few for %d segments", p.Name, users, seg.Total()))
+		refuse(p.at, "profile %s has %d users: too few for %d segments", p.Name, users, seg.Total())
 	} else if need := seg.Total() * len(s.Users); p.Open && users < need {
-		errs = append(errs, fmt.Errorf("profile %s has %d users: want max_in_flight to be at least %d, a user of each of %d kinds for each of %d segments", p.Name, users, need, len(s.Users), seg.Total()))
+		refuse(p.at, "profile %s has %d users: want max_in_flight to be at least %d, a user of each of %d kinds for each of %d segments", p.Name, users, need, len(s.Users), seg.Total())
 	}
 	return errors.Join(errs...)
 }

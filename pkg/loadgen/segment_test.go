@@ -198,6 +198,28 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// What doesn't fit is told with its places in both files.
+func TestFitsNamesThePlaces(t *testing.T) {
+	s := segmentedScenario(t, segmentScenario+secondKind)
+	ps, err := ParseProfiles("p.yaml", []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles:\n  many: {users: 41, spawn_rate: 41, duration: 1m}\n  small:\n    arrival_rate: 5/s\n    duration: 1m\n    max_in_flight: 7\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		profile string
+		segment Segment
+		want    string
+	}{
+		{"many", Segment{}, "s.yaml:5:13: data set accounts: "},
+		{"many", Segment{1, 50}, "p.yaml:4:9: profile many has 41 users: too few for 50 segments"},
+		{"small", Segment{1, 4}, "p.yaml:6:5: profile small has 7 users: want max_in_flight to be at least 8"},
+	} {
+		if err := Fits(s, ps[c.profile], c.segment); err == nil || !strings.Contains("\n"+err.Error(), "\n"+c.want) {
+			t.Errorf("%s in %v: got %v, want %s…", c.profile, c.segment, err, c.want)
+		}
+	}
+}
+
 // Streams of neighbouring iterations are independent: tasks come in proportion.
 func TestStreamsAreSpread(t *testing.T) {
 	sc := newScope(&Scenario{}, 1, 0)

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"mime"
@@ -50,11 +51,11 @@ type settings struct {
 
 // The form of settings in a file.
 type settingsFile struct {
-	Headers   map[string]string   `yaml:"headers"`
-	Cookies   map[string]string   `yaml:"cookies"`
-	Auth      *authFile           `yaml:"auth"`
-	Timeout   strictyaml.Duration `yaml:"timeout"`
-	Redirects *int                `yaml:"redirects"`
+	Headers   map[string]string    `yaml:"headers"`
+	Cookies   map[string]string    `yaml:"cookies"`
+	Auth      *authFile            `yaml:"auth"`
+	Timeout   *strictyaml.Duration `yaml:"timeout"`
+	Redirects *int                 `yaml:"redirects"`
 }
 
 // An authFile is one of {basic: {username: U, password: P}} and {bearer: TOKEN}.
@@ -94,10 +95,10 @@ func (f settingsFile) within(outer settings, b *builder, at strictyaml.Path) set
 		}
 		s.cookies = override(s.cookies, header{name, b.compile(at, f.Cookies[name], insideHeader)})
 	}
-	if f.Timeout < 0 {
-		b.ps.Addf(at.Field("timeout"), "must be above 0, got %s", time.Duration(f.Timeout))
-	} else if f.Timeout > 0 {
-		s.timeout = time.Duration(f.Timeout)
+	if f.Timeout != nil {
+		if s.timeout = time.Duration(*f.Timeout); s.timeout == 0 {
+			b.ps.Addf(at.Field("timeout"), "must be above 0; leave it out for the one of --timeout")
+		}
 	}
 	if f.Redirects != nil {
 		if s.redirects = *f.Redirects; s.redirects < 0 || s.redirects > maxRedirects {
@@ -182,12 +183,14 @@ type stepFile struct {
 
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 
-func (f stepFile) build(outer settings, b *builder, at strictyaml.Path) Step {
-	if f.Name == "" {
+// build makes the step; one without a name has that of its task.
+func (f stepFile) build(outer settings, task string, b *builder, at strictyaml.Path) Step {
+	name := cmp.Or(b.verbatim(at.Field("name"), f.Name), task)
+	if name == "" {
 		b.ps.Addf(at.Field("name"), "give the request a name; results are listed under it")
 	}
 	common := f.settingsFile.within(outer, b, at)
-	s := Step{Name: f.Name, Timeout: common.timeout, Redirects: common.redirects, headers: common.headers, cookies: common.cookies}
+	s := Step{Name: name, Timeout: common.timeout, Redirects: common.redirects, headers: common.headers, cookies: common.cookies}
 	s.Method, s.path = f.buildRequest(b, at)
 	f.buildBody(&s, b, at)
 	if slices.ContainsFunc(s.headers, func(h header) bool { return strings.EqualFold(h.name, "Content-Type") }) {
@@ -246,8 +249,9 @@ func (f stepFile) buildBody(s *Step, b *builder, at strictyaml.Path) {
 			if i > 0 {
 				s.body = append(s.body, part{literal: "&"})
 			}
-			s.body = append(s.body, part{literal: url.QueryEscape(name) + "="})
-			value := b.compile(at.Field("form").Field(name), f.Form[name], insideForm)
+			at := at.Field("form").Field(name)
+			s.body = append(s.body, part{literal: url.QueryEscape(b.verbatim(at, name)) + "="})
+			value := b.compile(at, f.Form[name], insideForm)
 			s.body = append(s.body, value...)
 		}
 	case f.Body != nil:

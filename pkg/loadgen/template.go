@@ -228,6 +228,15 @@ func compile(text string, known names, in quoting) (template, error) {
 	}
 }
 
+// verbatim is a text in which no variables may stand, since it is the same for every request.
+func verbatim(text string) (string, error) {
+	const escaped = "$${"
+	if strings.Contains(strings.ReplaceAll(text, escaped, ""), "${") {
+		return text, fmt.Errorf("%q: no variables here; ${…} may stand in a request's path, headers, cookies, auth, json, form and body. Write $${ for ${ itself", text)
+	}
+	return strings.ReplaceAll(text, escaped, "${"), nil
+}
+
 // unquoted is where c first stands outside of quotes; -1 when nowhere.
 func unquoted(text string, c byte) int {
 	var quote byte

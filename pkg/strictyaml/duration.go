@@ -8,7 +8,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A Duration is written as in Go (1m30s, 2.5s) or in Prometheus (1d).
+// A Duration is written as in Go (1m30s, 2.5s) or in Prometheus (1d). It is never negative.
 type Duration time.Duration
 
 // UnmarshalYAML reads a duration.
@@ -17,7 +17,10 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	*d = Duration(v)
+	*d = Duration(v) // also when refused: to what is around it, it is not missing
+	if v < 0 {
+		return fmt.Errorf("must not be negative: want a duration such as 500ms, 10s or 1m30s, got %q", n.Value)
+	}
 	return nil
 }
 

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 )
@@ -47,8 +48,8 @@ func ParseQuantity(text string) (float64, Dimension, error) {
 		return 0, Plain, fmt.Errorf("unknown unit %q; there are %% us ms s m h B KB MB GB TB KiB MiB GiB TiB req/s ops/s", m[2])
 	}
 	v, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		return 0, Plain, fmt.Errorf("%q is out of range", m[1])
+	if v *= unit.Scale; err != nil || math.IsInf(v, 0) {
+		return 0, Plain, fmt.Errorf("%q is out of range", text)
 	}
-	return v * unit.Scale, unit.Dimension, nil
+	return v, unit.Dimension, nil
 }

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -56,6 +58,14 @@ func (p Path) Field(name string) Path {
 // Index is the path of an item of the list at p.
 func (p Path) Index(i int) Path { return p + Path("["+strconv.Itoa(i)+"]") }
 
+// below is a path that counts from p.
+func (p Path) below(rest Path) Path {
+	if rest == "" || rest[0] == '[' {
+		return p + rest
+	}
+	return p.Field(string(rest))
+}
+
 // parent is the path one level up; of the root it is the root.
 func (p Path) parent() Path {
 	if i := strings.LastIndexAny(string(p), ".["); i >= 0 {
@@ -67,7 +77,7 @@ func (p Path) parent() Path {
 // A Problem is one mistake, at a place of the file.
 type Problem struct {
 	Path         Path
-	Line, Column int // from 1; 0 when Decode has yet to look them up
+	Line, Column int // from 1; a Line of 0 when Decode has yet to look it up, a Column of 0 when it isn't known
 	Message      string
 }
 
@@ -92,25 +102,49 @@ func (e *Error) Error() string {
 		if at != "" {
 			at += ": "
 		}
-		lines[i] = fmt.Sprintf("%s:%d:%d: %s%s", e.File, p.Line, p.Column, at, p.Message)
+		lines[i] = fmt.Sprintf("%s: %s%s", Place{e.File, p.Line, p.Column}, at, p.Message)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// A Place is where something stands. A struct that embeds it is told its own.
+type Place struct {
+	File         string
+	Line, Column int // from 1; a Column of 0 when it isn't known
+}
+
+func (p Place) String() string {
+	if p.Column == 0 {
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// Errorf is a mistake that only shows when the file has been read; without its
+// place when what is wrong comes from no file.
+func (p Place) Errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if p.Line == 0 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", p, err)
 }
 
 // Decode reads the one YAML document of data into the value that into points
 // to, and then asks check, which may be nil, what is wrong with it. The error
 // is an *Error with the mistakes of both.
 func Decode(name string, data []byte, into any, check func(at Path) Problems) error {
-	root, err := parse(data)
-	if err != nil {
-		return &Error{File: name, Problems: Problems{syntaxProblem(err)}}
+	root, problem := parse(data)
+	if problem != nil {
+		return &Error{File: name, Problems: Problems{*problem}}
 	}
 	return DecodeNode(name, root, into, check)
 }
 
 // DecodeNode does what [Decode] does with a part of a file that is read already.
+// An UnmarshalYAML may call it, and return its error as it is: the mistakes keep their places.
 func DecodeNode(name string, root *yaml.Node, into any, check func(at Path) Problems) error {
-	d := &decoder{places: map[Path]*yaml.Node{"": root}}
+	d := &decoder{file: name, places: map[Path]*yaml.Node{"": root}}
 	d.decode(root, reflect.ValueOf(into).Elem(), "", 0)
 	if check != nil {
 		for _, p := range check("") {
@@ -126,32 +160,59 @@ func DecodeNode(name string, root *yaml.Node, into any, check func(at Path) Prob
 }
 
 // parse gives the root node of the only document.
-func parse(data []byte) (*yaml.Node, error) {
+func parse(data []byte) (*yaml.Node, *Problem) {
 	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc yaml.Node
+	var doc, more yaml.Node
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, errors.New("line 1: the file is empty")
+		return nil, &Problem{Line: 1, Column: 1, Message: "the file is empty"}
 	} else if err != nil {
-		return nil, err
+		return nil, syntaxProblem(data)
 	}
-	var more yaml.Node
 	if err := dec.Decode(&more); err == nil {
-		return nil, fmt.Errorf("line %d: more than one document; keep each in a file of its own", max(more.Line, 1))
+		return nil, &Problem{Line: max(more.Line, 1), Column: max(more.Column, 1), Message: "more than one document; keep each in a file of its own"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, syntaxProblem(data)
 	}
 	return doc.Content[0], nil
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(?s)(.*)$`)
+// syntaxProblem finds the line in which YAML becomes wrong: the last one of the
+// shortest beginning with the same mistake. The line that yaml tells is often that
+// of what is around it, one too low unless yaml's scanner tells it, and missing when
+// it is the first. The column is not to be had.
+func syntaxProblem(data []byte) *Problem {
+	message := syntaxMistake(data)
+	var ends []int
+	for line := range bytes.Lines(data) {
+		ends = append(ends, len(line))
+		if i := len(ends) - 1; i > 0 {
+			ends[i] += ends[i-1]
+		}
+	}
+	i := sort.Search(len(ends)-1, func(i int) bool { return syntaxMistake(data[:ends[i]]) == message })
+	if strings.Contains(message, "',' or ") || strings.HasSuffix(message, "node content") {
+		message += `; put text that holds any of ? : , { } [ ] # in quotes, such as {request: "GET /x?y=1"}`
+	}
+	return &Problem{Line: i + 1, Message: message}
+}
 
-func syntaxProblem(err error) Problem {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	line, _ := strconv.Atoi(m[1])
-	return Problem{Line: max(line, 1), Column: 1, Message: m[2]}
+var yamlLine = regexp.MustCompile(`^yaml: (?:line \d+: )?`)
+
+// syntaxMistake is what yaml says of text that it can't read, without a line.
+func syntaxMistake(text []byte) string {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	for {
+		var n yaml.Node
+		if err := dec.Decode(&n); errors.Is(err, io.EOF) {
+			return ""
+		} else if err != nil {
+			return yamlLine.ReplaceAllString(err.Error(), "")
+		}
+	}
 }
 
 type decoder struct {
+	file     string
 	places   map[Path]*yaml.Node
 	problems Problems
 	nodes    int
@@ -161,11 +222,27 @@ func (d *decoder) addf(n *yaml.Node, at Path, format string, args ...any) {
 	d.problems = append(d.problems, Problem{at, n.Line, n.Column, fmt.Sprintf(format, args...)})
 }
 
+// addError adds what an UnmarshalYAML found, which may have read its value with DecodeNode.
+func (d *decoder) addError(n *yaml.Node, at Path, err error) {
+	var within *Error
+	switch {
+	case err == nil:
+	case errors.As(err, &within):
+		for _, p := range within.Problems {
+			p.Path = at.below(p.Path)
+			d.problems = append(d.problems, p)
+		}
+	default:
+		d.addf(n, at, "%s", plainError(err))
+	}
+}
+
 func (d *decoder) hasProblemAt(at Path) bool {
 	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path == at && p.Line > 0 })
 }
 
 var (
+	placeType       = reflect.TypeFor[Place]()
 	nodeType        = reflect.TypeFor[yaml.Node]()
 	unmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
 
@@ -199,9 +276,7 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, at Path, depth int) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, v.Elem(), at, depth+1)
 	case v.CanAddr() && (v.Addr().Type().Implements(unmarshalerType) || v.Addr().Type().Implements(oldUnmarshalerType)):
-		if err := n.Decode(v.Addr().Interface()); err != nil {
-			d.addf(n, at, "%s", plainError(err))
-		}
+		d.addError(n, at, n.Decode(v.Addr().Interface()))
 	case v.Kind() == reflect.Struct:
 		d.decodeStruct(n, v, at, depth)
 	case v.Kind() == reflect.Map:
@@ -222,7 +297,9 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, at Path) {
 		v.SetString(n.Value) // 1.0 is text where text is wanted
 		return
 	}
-	if err := n.Decode(v.Addr().Interface()); err != nil {
+	err := n.Decode(v.Addr().Interface())
+	// .inf and .nan slip through bounds, and JSON has no word for them.
+	if err != nil || v.CanFloat() && (math.IsInf(v.Float(), 0) || math.IsNaN(v.Float())) {
 		d.addf(n, at, "want %s, got %q", kindName(v.Kind()), n.Value)
 	}
 }
@@ -231,6 +308,9 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, at Path, depth int
 	if n.Kind != yaml.MappingNode {
 		d.addf(n, at, "want keys with values, got a %s", nodeName(n))
 		return
+	}
+	if f := v.FieldByName("Place"); f.IsValid() && f.Type() == placeType {
+		f.Set(reflect.ValueOf(Place{d.file, n.Line, n.Column}))
 	}
 	fields := map[string]reflect.Value{}
 	collectFields(v, fields)

@@ -18,6 +18,23 @@ type sample struct {
 	Labels map[string]string `yaml:"labels"`
 	Deep   map[string]*item  `yaml:"deep"`
 	Raw    yaml.Node         `yaml:"raw"`
+	Either either            `yaml:"either"`
+}
+
+// either is a duration or a list of them.
+type either []Duration
+
+func (e *either) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*e = make(either, 1)
+		return (*e)[0].UnmarshalYAML(n)
+	}
+	var form struct {
+		List []Duration `yaml:"list"`
+	}
+	err := DecodeNode("", n, &form, nil)
+	*e = form.List
+	return err
 }
 
 type item struct {
@@ -64,7 +81,16 @@ func TestDecodeNamesEveryMistakeWithItsPlace(t *testing.T) {
 		{"missing field stands at its parent", "name: x", []string{`s.yaml:1:1: apiVersion: must be plumbline/v1, got ""`, `s.yaml:1:1: kind: must be Sample, got ""`}},
 		{"empty", "", []string{"s.yaml:1:1: the file is empty"}},
 		{"two documents", "name: a\n---\nname: b", []string{"s.yaml:2:1: more than one document; keep each in a file of its own"}},
-		{"syntax", "name: [a\nkind: b", []string{"s.yaml:1:1: did not find expected ',' or ']'"}},
+		{"a later document", "name: a\n---\n\nb: 1\n---\nc: 2", []string{"s.yaml:2:1: more than one document; keep each in a file of its own"}},
+		{"numbers that are none", "apiVersion: plumbline/v1\nkind: Sample\nitems: [{target: .inf}, {target: .nan}, {target: 1e999}]", []string{
+			`s.yaml:3:18: items[0].target: want a number, got ".inf"`,
+			`s.yaml:3:34: items[1].target: want a number, got ".nan"`,
+			`s.yaml:3:50: items[2].target: want a number, got "1e999"`}},
+		{"a negative time", "apiVersion: plumbline/v1\nkind: Sample\nwait: -1s", []string{
+			`s.yaml:3:7: wait: must not be negative: want a duration such as 500ms, 10s or 1m30s, got "-1s"`}},
+		{"a form that is read strictly", "apiVersion: plumbline/v1\nkind: Sample\neither: {list: [1s, -2s], other: 3}", []string{
+			`s.yaml:3:21: either.list[1]: must not be negative: want a duration such as 500ms, 10s or 1m30s, got "-2s"`,
+			"s.yaml:3:27: either.other: unknown key; allowed are list"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var s sample
@@ -81,6 +107,61 @@ func TestDecodeNamesEveryMistakeWithItsPlace(t *testing.T) {
 				t.Error("want -, got +:\n" + diff)
 			}
 		})
+	}
+}
+
+// The line is the one that has to be changed. No column is better than a wrong one.
+func TestSyntaxMistakes(t *testing.T) {
+	const quotes = `; put text that holds any of ? : , { } [ ] # in quotes, such as {request: "GET /x?y=1"}`
+	for _, c := range []struct{ name, yaml, want string }{
+		{"a question mark in braces", "a: 1\nb:\n  - {x: 1}\n  - {name: a, request: GET /x?y=1}\nc: 2\n", "f.yaml:4: did not find expected ',' or '}'" + quotes},
+		{"in the first line", "{request: GET /x?y=1}\n", "f.yaml:1: did not find expected ',' or '}'" + quotes},
+		{"after Windows' line ends", "a: 1\r\nb: {request: GET /x?y=1}\r\nc: 2\r\n", "f.yaml:2: did not find expected ',' or '}'" + quotes},
+		{"a variable in braces", "a: 1\nb: {auth: ${token}x}\nc: 2\n", "f.yaml:2: did not find expected ',' or '}'" + quotes},
+		{"a comment in braces", "a: 1\nb: {c: #d}\ne: 2\nf: 3\n", "f.yaml:3: did not find expected ',' or '}'" + quotes},
+		{"a comma twice", "a: 1\nb: {c: , d: ]}\ne: 2\n", "f.yaml:2: did not find expected node content" + quotes},
+		{"a list that doesn't end", "a: [b\nc: d", "f.yaml:1: did not find expected ',' or ']'" + quotes},
+		{"a mistake in a long list", "a: 1\nb: [\n  c,\n  {d: e?f},\n  g]\nh: 2\n", "f.yaml:4: did not find expected ',' or '}'" + quotes},
+		{"less indentation", "a: 1\nb:\n  - c: 1\n  d: 2\ne: 3\nf: 4\n", "f.yaml:4: did not find expected '-' indicator"},
+		{"more indentation", "a: 1\nb:\n  c: 1\n   d: 2\ne: 3\n", "f.yaml:4: mapping values are not allowed in this context"},
+		{"a tab", "a: 1\n\tb: 2\nc: 3\n", "f.yaml:2: found a tab character that violates indentation"},
+		{"no colon", "a: 1\nb\nc: 2\n", "f.yaml:2: could not find expected ':'"},
+		{"an open quote", "a: 1\nb: \"c\nd: 1\n", "f.yaml:2: found unexpected end of stream"},
+		{"an unknown anchor", "a: 1\nb: *c\nd: 1\n", "f.yaml:2: unknown anchor 'c' referenced"},
+		{"no UTF-8", "a: 1\nb: c\xff\nd: 1\n", "f.yaml:2: invalid leading UTF-8 octet"},
+		{"in a second document", "a: 1\n---\nb: c: d\ne: 1\n", "f.yaml:3: mapping values are not allowed in this context"},
+	} {
+		var into map[string]any
+		err := Decode("f.yaml", []byte(c.yaml), &into, nil)
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s:\ngot  %v\nwant %s", c.name, err, c.want)
+		}
+	}
+}
+
+func TestPlacesOfMaps(t *testing.T) {
+	var f struct {
+		Deep map[string]struct {
+			Place
+			A int `yaml:"a"`
+		} `yaml:"deep"`
+	}
+	if err := Decode("f.yaml", []byte("deep:\n  x: {a: 1}\n  y:\n    a: 2\n"), &f, nil); err != nil {
+		t.Fatal(err)
+	}
+	if x, y := f.Deep["x"].String(), f.Deep["y"].String(); x != "f.yaml:2:6" || y != "f.yaml:4:5" {
+		t.Errorf("got %s and %s, want f.yaml:2:6 and f.yaml:4:5", x, y)
+	}
+	if got := f.Deep["x"].Errorf("no %s", "b").Error() + ", " + (Place{}).Errorf("no c").Error(); got != "f.yaml:2:6: no b, no c" {
+		t.Errorf("got %s, want the place where there is one", got)
+	}
+}
+
+func TestQuantitiesAreFinite(t *testing.T) {
+	for _, text := range []string{"1e999", "1e300TB"} {
+		if v, _, err := ParseQuantity(text); err == nil || !strings.Contains(err.Error(), "is out of range") {
+			t.Errorf("%s: got %v, %v, want that it is out of range", text, v, err)
+		}
 	}
 }
 
