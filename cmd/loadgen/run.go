@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -104,6 +106,9 @@ func numbered(name, ext string, n int) string {
 // one does one run, and tells what came of it.
 func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Spec, n int) (run.Run, error) {
 	screen := newScreen(cmd.ErrOrStderr())
+	spec.OnStop = func() {
+		screen.say(fmt.Sprintf("stopping: requests in flight may take %s; a second Ctrl-C cuts them off", f.grace))
+	}
 	spec.OnProgress = screen.progress
 	spec.OnWarning = func(text string) { screen.say("warning: " + text) }
 	slow := newSlowLog(f.slow, screen.say)
@@ -119,16 +124,19 @@ func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Sp
 	r, summary, err := testrun.Execute(cmd.Context(), hard, store.Open(f.results), spec)
 	slow.end()
 	screen.end()
-	if summary.Requests > 0 {
-		fmt.Fprintf(screen, "\nrun %s: %s\n", named(r.ID, spec.Segment), r.State)
+	if !summary.Window.End.IsZero() { // there was a load, so the run is kept
+		fmt.Fprintf(screen, "\nrun %s: %s\n", named(r.ID, spec.Segment), stateText(r.State, err))
 		if err := errors.Join(f.writeSummary(cmd.OutOrStdout(), summary, n), summary.WriteTable(screen), files.finish()); err != nil {
 			return r, err
+		}
+		for _, text := range remarks(summary, f.grace, hard.Err() != nil) {
+			screen.say(text)
 		}
 		if spec.Segment.Number() == 1 { // which keeps the run
 			fmt.Fprintf(screen, "\nanalyzer report --run %s --results %s\n", r.ID, f.results)
 		}
 	}
-	return r, exit(cmd.Context(), r, summary, err)
+	return r, exit(r, summary, err)
 }
 
 // named is a run's id, with the segment that this process sent.
@@ -139,19 +147,53 @@ func named(id string, segment loadgen.Segment) string {
 	return id
 }
 
+// stateText says how a run ended; other errors than the user's stop are told by themselves.
+func stateText(state run.State, err error) string {
+	var stopped *testrun.ErrStopped
+	if errors.As(err, &stopped) {
+		return fmt.Sprintf("%s, %v", state, stopped)
+	}
+	return string(state)
+}
+
+// remarks are what the totals don't show.
+func remarks(s loadgen.Summary, grace time.Duration, interrupted bool) (all []string) {
+	if s.CutOff > 0 {
+		text := several(s.CutOff, "request was", "requests were") + " cut off, and not counted"
+		if !interrupted {
+			text = fmt.Sprintf("%s; --grace gives more time than %s", text, grace)
+		}
+		all = append(all, text)
+	}
+	if suspect := s.Validity.Suspect; len(suspect) > 0 {
+		windows := fmt.Sprintf(" of %g s ", s.Validity.WindowSeconds)
+		text := several(int64(len(suspect)), "window"+windows+"is suspect, ", "windows"+windows+"are suspect, the first ")
+		all = append(all, fmt.Sprintf("%sfrom %s to %s: %s", text, suspect[0].Start.UTC().Format(time.TimeOnly), suspect[0].End.UTC().Format(time.TimeOnly),
+			strings.Join(suspect[0].Reasons, "; ")))
+	}
+	return all
+}
+
+func several(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // exit is the error that has the exit code of a run.
-func exit(ctx context.Context, r run.Run, summary loadgen.Summary, err error) error {
-	var gone *loadgen.ErrTargetGone
+func exit(r run.Run, summary loadgen.Summary, err error) error {
+	var stopped *testrun.ErrStopped
 	var aborted *loadgen.ErrAborted
 	switch {
 	case errors.As(err, &aborted):
 		return &cli.Exit{Code: cli.No, Err: err}
-	case err != nil && ctx.Err() != nil && !errors.As(err, &gone) && summary.Requests > 0:
-		return nil // stopped by the user: the run was kept
+	case errors.As(err, &stopped) && summary.Requests > 0:
+		return nil // the run was kept
 	case err != nil:
 		return err
 	case !summary.Validity.Valid:
-		return &cli.Exit{Code: cli.Inconclusive, Err: fmt.Errorf("run %s: the load can't be trusted: %s", r.ID, summary.Validity.Reasons[0])}
+		return &cli.Exit{Code: cli.Inconclusive, Err: fmt.Errorf("run %s: the load can't be trusted: %s", r.ID, strings.Join(summary.Validity.Reasons, "; "))}
 	}
 	return nil
 }
@@ -205,20 +247,18 @@ func (f *runFlags) writeSummary(stdout io.Writer, s loadgen.Summary, n int) erro
 // secondInterrupt ends when a second Ctrl-C comes, after the one that ended ctx.
 func secondInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		select {
-		case <-ctx.Done():
-		case <-hard.Done():
-			return
+		defer signal.Stop(interrupts)
+		for range 2 {
+			select {
+			case <-interrupts:
+			case <-hard.Done():
+				return
+			}
 		}
-		again := make(chan os.Signal, 1)
-		signal.Notify(again, os.Interrupt)
-		defer signal.Stop(again)
-		select {
-		case <-again:
-			cancel()
-		case <-hard.Done():
-		}
+		cancel()
 	}()
 	return hard, cancel
 }

@@ -79,17 +79,29 @@ func writeFiles(t *testing.T, dir, archive string) {
 // startLoadgen starts the program; the run's name goes into its requests.
 func startLoadgen(t *testing.T, dir, id string, args ...string) (wait func() (code int, stderr string)) {
 	t.Helper()
-	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Args = append([]string{"loadgen", "run", "s.yaml", "--profiles", "p.yaml", "--profile", "p", "--run", id}, args...)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, append(os.Environ(), "RUN="+id), &stderr
-	if err := cmd.Start(); err != nil {
+	return launch(t, dir, id, args...).wait
+}
+
+// A child is the program under way.
+type child struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer
+}
+
+func launch(t *testing.T, dir, id string, args ...string) *child {
+	t.Helper()
+	c := &child{cmd: exec.CommandContext(t.Context(), os.Args[0])}
+	c.cmd.Args = append([]string{"loadgen", "run", "s.yaml", "--profiles", "p.yaml", "--profile", "p", "--run", id}, args...)
+	c.cmd.Dir, c.cmd.Env, c.cmd.Stderr = dir, append(os.Environ(), "RUN="+id), &c.stderr
+	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func() (int, string) {
-		_ = cmd.Wait() // the exit code says it
-		return cmd.ProcessState.ExitCode(), stderr.String()
-	}
+	return c
+}
+
+func (c *child) wait() (code int, stderr string) {
+	_ = c.cmd.Wait() // the exit code says it
+	return c.cmd.ProcessState.ExitCode(), c.stderr.String()
 }
 
 // One process does a run alone and four do it together, each on a loopback

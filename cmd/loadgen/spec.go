@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -71,6 +72,10 @@ func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 			refuse("--start-at: want a time such as %s, got %q", time.Now().UTC().Add(time.Minute).Format(time.RFC3339), f.startAt)
 		}
 	}
+	if f.patience < 0 || f.grace < 0 {
+		refuse("--patience and --grace must not be negative")
+	}
+	spec.Patience, spec.Grace = cmp.Or(f.patience, never), cmp.Or(f.grace, atOnce)
 	for _, text := range f.abortOn {
 		rule, err := loadgen.ParseAbortRule(text)
 		if err != nil {
@@ -93,6 +98,12 @@ func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 	}
 	return errors.Join(errs...)
 }
+
+// What 0 means for --patience and for --grace. To the generator it would mean the default.
+const (
+	never  = time.Duration(-1)
+	atOnce = time.Nanosecond
+)
 
 // jobIndex is where Kubernetes gives the pods of an Indexed Job their numbers, from 0.
 const jobIndex = "JOB_COMPLETION_INDEX"

@@ -26,10 +26,10 @@ type transportFlags struct {
 	connectTimeout, timeout time.Duration
 }
 
-var httpVersions = map[string]loadgen.HTTPVersion{"1.1": loadgen.HTTP1, "2": loadgen.HTTP2, "h2c": loadgen.HTTP2}
+var httpVersions = map[string]loadgen.HTTPVersion{"1.1": loadgen.HTTP1, "2": loadgen.HTTP2, "h2c": loadgen.HTTP2, "auto": ""}
 
 func (f *transportFlags) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&f.http, "http", "1.1", "`version` of HTTP: 1.1, 2 (over TLS) or h2c (2 without TLS)")
+	fs.StringVar(&f.http, "http", "1.1", "`version` of HTTP: 1.1, 2 (over TLS), h2c (2 without TLS) or auto (over TLS the server chooses, else 1.1)")
 	fs.StringVar(&f.tls.CAFile, "tls-ca", "", "`file` of the authorities to trust (default: the system's)")
 	fs.StringVar(&f.tls.CertFile, "tls-cert", "", "`file` of the client's certificate")
 	fs.StringVar(&f.tls.KeyFile, "tls-key", "", "`file` of its key")
@@ -42,12 +42,13 @@ func (f *transportFlags) flags(fs *pflag.FlagSet) {
 
 // transport checks the flags against the target, and each other.
 func (f *transportFlags) transport(target *url.URL) (testrun.Transport, error) {
-	t := testrun.Transport{HTTP: httpVersions[f.http], ConnectTimeout: f.connectTimeout, Timeout: f.timeout}
+	version, known := httpVersions[f.http]
+	t := testrun.Transport{HTTP: version, ConnectTimeout: f.connectTimeout, Timeout: f.timeout}
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	secure := target.Scheme == "https"
 	switch {
-	case httpVersions[f.http] == "":
+	case !known:
 		refuse("--http: want one of %s, got %q", strings.Join(slices.Sorted(maps.Keys(httpVersions)), ", "), f.http)
 	case f.http == "2" && !secure:
 		refuse("--http 2 goes over TLS: the target must begin with https://; for HTTP/2 without TLS write --http h2c")

@@ -48,6 +48,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
 	})
+	nameMissing(root)
 	err := root.ExecuteContext(ctx)
 	var exit *Exit
 	switch {
@@ -61,6 +62,40 @@ func Run(ctx context.Context, root *cobra.Command, args []string, stdout, stderr
 	}
 	fmt.Fprintf(stderr, "%s: %v\n", root.Name(), err)
 	return Trouble
+}
+
+// nameMissing has a command and those below it say which argument is missing, and
+// show an example, where cobra would count.
+func nameMissing(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		nameMissing(sub)
+	}
+	check, names := cmd.Args, argumentNames(cmd.Use)
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err == nil || len(args) >= len(names) {
+			return err
+		}
+		example, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), "\n")
+		if example == "" {
+			example = cmd.UseLine()
+		}
+		return fmt.Errorf("%s is missing, as in `%s`; see `%s --help`", names[len(args)], strings.TrimSuffix(example, ` \`), cmd.CommandPath())
+	}
+}
+
+// argumentNames are the arguments that a command can't do without: SCENARIO of "run SCENARIO [flags]".
+func argumentNames(use string) (names []string) {
+	for _, word := range strings.Fields(use)[1:] {
+		if word[0] < 'A' || word[0] > 'Z' {
+			break
+		}
+		names = append(names, strings.TrimSuffix(word, "…"))
+	}
+	return names
 }
 
 // fromEnvironment sets each flag that was not given from PLUMBLINE_<FLAG>.

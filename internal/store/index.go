@@ -561,7 +561,7 @@ type valueFile struct {
 	Samples    []*float64 `json:"samples,omitempty"`
 }
 
-// ValuesFile, in the folder of a run, holds what its reports have measured.
+// ValuesFile is the file in a run's folder that holds what its reports have measured.
 const ValuesFile = "values.json"
 
 func (s *Store) writeValues(id string, values []Value) error {

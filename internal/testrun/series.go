@@ -125,7 +125,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 		errs = append(errs, t.store.SaveSegment(t.run.ID, store.Segment{State: t.run.State, Generator: t.run.Generators.Segments[0], Requests: summary.Requests}))
 	}
 	if t.spec.owns() && t.spec.Segment.Of > 1 {
-		if err := t.store.AwaitSegments(t.run.ID, segmentPatience); err != nil {
+		if err := t.store.AwaitSegments(t.run.ID, t.segmentPatience(hard)); err != nil {
 			t.warn(err.Error())
 		}
 	}
@@ -137,7 +137,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 	} else if t.spec.RemoteWrite == nil {
 		patience := lastScrapes * t.run.Source.Scrape()
 		if !t.spec.owns() && t.spec.Prometheus == "" {
-			patience += segmentPatience // segment 1 scrapes once more when all have ended
+			patience += t.segmentPatience(hard) // segment 1 scrapes once more when all have ended
 		}
 		ctx, cancel := context.WithTimeout(hard, patience)
 		defer cancel()
@@ -153,7 +153,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 func (t *testRun) awaitLogins(ctx context.Context) {
 	within, cancel := context.WithTimeout(ctx, lastScrapes*t.run.Source.Scrape())
 	defer cancel()
-	seen := false
+	var seen bool
 	switch {
 	case t.recorder != nil:
 		seen = t.recorder.WaitScrape(within)
@@ -165,4 +165,12 @@ func (t *testRun) awaitLogins(ctx context.Context) {
 	if !seen && ctx.Err() == nil {
 		t.warn("nothing was scraped between the logins and the load, whose first seconds may have some of them")
 	}
+}
+
+// segmentPatience is how long the other segments may take to end; nothing once hard has ended.
+func (t *testRun) segmentPatience(hard context.Context) time.Duration {
+	if hard.Err() != nil {
+		return 0
+	}
+	return t.spec.grace() + segmentPatience
 }

@@ -4,6 +4,7 @@
 package testrun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,8 @@ type Spec struct {
 	StartAt   time.Time       // when all segments begin; zero: as soon as this one can
 	Transport Transport
 	AbortOn   []loadgen.AbortRule
+	Grace     time.Duration // for requests that are in flight at the end; 0: 30 s
+	Patience  time.Duration // without any answer; 0: the generator's default, negative: without end
 
 	Prometheus  string                  // base URL of the server that has the run's series; "": a recording of our own
 	HTTP        config.HTTPClientConfig // how that server is spoken to
@@ -56,6 +59,7 @@ type Spec struct {
 
 	OnResult   func(loadgen.Sample)
 	OnProgress func(loadgen.Progress) // called about every second
+	OnStop     func()                 // ctx has ended the load; requests are still in flight
 	OnWarning  func(string)
 }
 
@@ -65,15 +69,22 @@ const (
 	firstScrapePatience = 15 * time.Second
 )
 
-// Patience of the steps after it: for other segments, whose last requests may
-// take as long as the generator's grace, and for scrapes by somebody else.
+// Patience of the steps after it: for other segments, beyond the grace that their
+// last requests have, and for scrapes by somebody else.
 const (
-	segmentPatience = 40 * time.Second
+	segmentPatience = 10 * time.Second
 	lastScrapes     = 3 // intervals
 )
 
 // shortRun is the length below which targets are scraped every second instead of every five.
 const shortRun = 5 * time.Minute
+
+// ErrStopped is the error of a run whose context ended while it was under way.
+type ErrStopped struct{ After, Of time.Duration }
+
+func (e *ErrStopped) Error() string {
+	return fmt.Sprintf("stopped by the user after %s of %s", e.After.Round(time.Second), e.Of)
+}
 
 // Execute runs the test. When ctx ends, the load ends gracefully and the run is
 // kept; when hard ends, at once. A run in which something was recorded is kept
@@ -83,7 +94,7 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 		return run.Run{}, loadgen.Summary{}, err
 	}
 	if err := spec.Transport.await(ctx, spec.Target, spec.Wait); err != nil {
-		return run.Run{}, loadgen.Summary{}, err
+		return run.Run{}, loadgen.Summary{}, spec.orStopped(ctx, err)
 	}
 	id, err := reserve(st, spec)
 	if err != nil {
@@ -93,7 +104,7 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 	defer t.close()
 	t.adoptScrape(ctx)
 	if err := t.prepare(ctx); err != nil {
-		return t.run, loadgen.Summary{}, errors.Join(fmt.Errorf("run %s: %w", id, err), t.discard())
+		return t.run, loadgen.Summary{}, errors.Join(fmt.Errorf("run %s: %w", id, spec.orStopped(ctx, err)), t.discard())
 	}
 	summary, loadErr := t.load(ctx, hard)
 	if err := t.seal(hard, summary, loadErr); err != nil {
@@ -114,6 +125,16 @@ func (s Spec) check(now time.Time) error {
 		return fmt.Errorf("--start-at: %s was %s ago; choose a time at which all segments are ready", s.StartAt.Format(time.RFC3339), late.Round(time.Second))
 	}
 	return loadgen.Fits(s.Scenario, s.Profile, s.Segment)
+}
+
+func (s Spec) grace() time.Duration { return cmp.Or(s.Grace, 30*time.Second) }
+
+// orStopped is the cause of an error before the load: the user's stop, if there was one.
+func (s Spec) orStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &ErrStopped{Of: s.Profile.Duration()}
+	}
+	return err
 }
 
 // owns reports whether this process keeps the run: its run.json and its recording.
@@ -143,7 +164,7 @@ func newRun(id string, spec Spec) run.Run {
 	}
 	return run.Run{
 		ID: id, Service: spec.Service, Scenario: spec.Scenario.Name, Profile: spec.Profile.Name, Target: promql.Public(spec.Target.String()),
-		Labels: spec.Labels, Environment: spec.Environment, Baseline: spec.Baseline, Repeat: repeat, Version: spec.Version,
+		Seed: &spec.Seed, Labels: spec.Labels, Environment: spec.Environment, Baseline: spec.Baseline, Repeat: repeat, Version: spec.Version,
 		Load:       loadgen.LoadOf(spec.Scenario, spec.Profile),
 		Generators: run.Generators{Expected: spec.Segment.Total()},
 		Source:     run.Source{Recording: spec.Prometheus == "", Prometheus: promql.Public(spec.Prometheus), ScrapeSeconds: scrape.Seconds()},
@@ -206,7 +227,7 @@ func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
 	way := t.spec.Transport
 	t.generator, err = loadgen.New(loadgen.Options{
 		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
-		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn,
+		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn, Grace: t.spec.grace(), Patience: t.spec.Patience,
 		TLS: way.TLS, HTTP: way.HTTP, Proxy: way.Proxy, ConnectTimeout: way.ConnectTimeout, Timeout: way.Timeout,
 		Registry: registry, OnReady: t.awaitLogins, OnStart: t.started, OnResult: toAll(onResult), Phases: t.spec.K6Metrics, OnIteration: onIteration, OnWarning: t.warn,
 	})
@@ -257,11 +278,23 @@ func (t *testRun) load(ctx, hard context.Context) (loadgen.Summary, error) {
 	stop := make(chan struct{})
 	var following sync.WaitGroup
 	following.Go(func() { t.follow(stop) })
+	var stopped time.Time
+	told := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(told)
+		stopped = time.Now()
+		if t.spec.OnStop != nil {
+			t.spec.OnStop()
+		}
+	})
 	summary, err := t.generator.Run(ctx, hard)
+	if !forget() {
+		<-told
+	}
 	close(stop)
 	following.Wait()
-	if err == nil && ctx.Err() != nil {
-		err = errStopped
+	if err == nil && !stopped.IsZero() {
+		err = &ErrStopped{max(0, stopped.Sub(summary.Window.Start)), t.spec.Profile.Duration()}
 	}
 	return summary, err
 }
@@ -293,8 +326,6 @@ func (t *testRun) writeCSV() {
 		t.spec.CSV = nil
 	}
 }
-
-var errStopped = errors.New("stopped by the user")
 
 // seal closes the recording and registers the run as it ended.
 func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr error) error {

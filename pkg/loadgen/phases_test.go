@@ -48,7 +48,7 @@ func TestPhases(t *testing.T) {
 					t.Errorf("%s: got %+v, want that the first request connects, and only it", s.Request, p)
 				}
 				waits := map[string]time.Duration{"moved": 2 * think}[s.Request]
-				if p.Waiting < max(waits, think) || p.Receiving < pause || p.Sending <= 0 {
+				if p.Sending+p.Waiting < max(waits, think) || p.Sending > p.Waiting || p.Receiving < pause || p.Sending <= 0 {
 					t.Errorf("%s: got %+v, want a wait of %v and %v of receiving", s.Request, p, max(waits, think), pause)
 				}
 				if sum := p.Blocked + p.InFlight(); sum > s.ServiceTime || sum < s.ServiceTime-5*time.Millisecond {

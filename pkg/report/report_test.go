@@ -196,6 +196,18 @@ func TestMarkdownFitsAComment(t *testing.T) {
 	}
 }
 
+func TestTheSeedIsShownWhereItIsKnown(t *testing.T) {
+	r := sample()
+	if got := render(t, report.Markdown, r); strings.Contains(got, "| Seed") {
+		t.Errorf("got %s, want no seed", got)
+	}
+	seed := uint64(0)
+	r.Run.Seed = &seed
+	if got := render(t, report.Markdown, r); !strings.Contains(got, "| Seed | 0 |") {
+		t.Errorf("got %s, want the seed", got)
+	}
+}
+
 func TestNumberKeepsNoData(t *testing.T) {
 	var got report.Number
 	if err := json.Unmarshal([]byte("null"), &got); err != nil || !math.IsNaN(float64(got)) {

@@ -73,6 +73,9 @@ func configurationPairs(r run.Run) []Pair {
 			pairs = append(pairs, Pair{p.name, quantity(Number(p.value), p.unit)})
 		}
 	}
+	if r.Seed != nil {
+		pairs = append(pairs, Pair{"Seed", fmt.Sprint(*r.Seed)})
+	}
 	return append(pairs, Pair{"Series from", sourceText(r.Source)})
 }
 

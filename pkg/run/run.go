@@ -16,6 +16,7 @@ type Run struct {
 	Scenario string            `json:"scenario,omitempty"`
 	Profile  string            `json:"profile,omitempty"`
 	Target   string            `json:"target,omitempty"` // base URL that the load was sent to
+	Seed     *uint64           `json:"seed,omitempty"`   // of all that happened by chance; nil when it isn't known
 	Labels   map[string]string `json:"labels,omitempty"` // version, commit, …: what may differ between runs that are compared
 	// Environment is where the service ran (nodes, instance types, replicas, …):
 	// what must not differ between runs that are compared.

@@ -1,0 +1,196 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/run"
+)
+
+// A slow server takes its time for every answer, and counts what is asked for and what it has answered.
+type slowServer struct {
+	takes           time.Duration
+	asked, answered atomic.Int64
+}
+
+func (s *slowServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/metrics" {
+		http.NotFound(w, r)
+		return
+	}
+	s.asked.Add(1)
+	select {
+	case <-time.After(s.takes):
+		s.answered.Add(1)
+	case <-r.Context().Done():
+	}
+}
+
+// await waits until so many requests are there.
+func (s *slowServer) await(t *testing.T, requests int64) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); s.asked.Load() < requests; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("got %d requests, want %d", s.asked.Load(), requests)
+		}
+	}
+}
+
+const interruptedFiles = `-- s.yaml --
+apiVersion: plumbline/v1
+kind: Scenario
+name: s
+users: [{name: u, tasks: [{name: get, request: GET /}]}]
+-- p.yaml --
+apiVersion: plumbline/v1
+kind: Profiles
+profiles: {p: {users: 5, spawn_rate: 100, duration: 5m}}
+`
+
+// signal sends one to the child and waits until it was seen, which the child shows in nothing.
+func (c *child) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+}
+
+// kept reads what is left of a run that was stopped: it must be whole.
+func kept(t *testing.T, dir, id string) loadgen.Summary {
+	t.Helper()
+	st := store.Open(filepath.Join(dir, "results"))
+	r, err := st.Load(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.State != run.Aborted || !strings.HasPrefix(r.Reason, "stopped by the user after ") {
+		t.Errorf("got state %s, %q, want it aborted, stopped by the user", r.State, r.Reason)
+	}
+	db, err := embedded.Open(st.Recording(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if db.Recovered() {
+		t.Error("the recording was not sealed")
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "sum.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s loadgen.Summary
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestTheFirstInterruptEndsGracefully(t *testing.T) {
+	t.Parallel()
+	target := &slowServer{takes: 700 * time.Millisecond}
+	server := httptest.NewServer(target)
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, interruptedFiles)
+	c := launch(t, dir, "gentle", "--target", server.URL, "--summary", "sum.json")
+	target.await(t, 8) // 5 are answered, 3 or more are in flight
+	c.signal(t, syscall.SIGINT)
+	code, stderr := c.wait()
+	if code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	for _, want := range []string{
+		`(?m)^stopping: requests in flight may take 30s; a second Ctrl-C cuts them off$`,
+		`(?m)^run gentle: aborted, stopped by the user after \d+s of 5m0s$`,
+		`(?m)^analyzer report --run gentle`,
+	} {
+		if !regexp.MustCompile(want).MatchString(stderr) {
+			t.Errorf("got %s, want %s", stderr, want)
+		}
+	}
+	s := kept(t, dir, "gentle")
+	if asked, answered := target.asked.Load(), target.answered.Load(); s.Requests != asked || answered != asked || s.Failures != 0 || s.CutOff != 0 {
+		t.Errorf("got %d requests, %d failed and %d cut off, want those %d that were asked, all answered: %d were", s.Requests, s.Failures, s.CutOff, asked, answered)
+	}
+	if got := recorded(t, store.Open(filepath.Join(dir, "results")).Recording("gentle")); got != float64(s.Requests) {
+		t.Errorf("got %v requests in the recording, want %d", got, s.Requests)
+	}
+}
+
+func TestTheSecondInterruptEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	target := &slowServer{takes: time.Hour}
+	server := httptest.NewServer(target)
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, interruptedFiles)
+	c := launch(t, dir, "hard", "--target", server.URL, "--summary", "sum.json")
+	target.await(t, 5)
+	c.signal(t, syscall.SIGINT)
+	again := time.Now()
+	c.signal(t, syscall.SIGINT)
+	code, stderr := c.wait()
+	if took := time.Since(again); took > 10*time.Second {
+		t.Errorf("it ended %s after the second interrupt, want at once", took)
+	}
+	if code != 2 || !strings.Contains(stderr, "\n5 requests were cut off, and not counted\n") || !strings.Contains(stderr, "\nloadgen: run hard: stopped by the user after ") {
+		t.Errorf("got exit code %d, %s, want 2 since nothing was answered, and what was cut off", code, stderr)
+	}
+	if s := kept(t, dir, "hard"); s.Requests != 0 || s.CutOff != 5 {
+		t.Errorf("got %d requests and %d cut off, want none and 5", s.Requests, s.CutOff)
+	}
+}
+
+// One before the load leaves nothing behind.
+func TestAnInterruptBeforeTheLoad(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	writeFiles(t, dir, interruptedFiles)
+	nowhere := freeAddress(t, "127.0.0.1")
+	c := launch(t, dir, "early", "--target", "http://"+nowhere, "--wait", "5m")
+	time.Sleep(2 * time.Second) // it waits, and shows nothing of that
+	c.signal(t, syscall.SIGINT)
+	code, stderr := c.wait()
+	if _, err := os.Stat(filepath.Join(dir, "results")); code != 2 || stderr != "loadgen: stopped by the user after 0s of 5m0s\n" || !os.IsNotExist(err) {
+		t.Errorf("got exit code %d, %s, %v, want 2, that it was stopped, and nothing left", code, stderr, err)
+	}
+}
+
+// A process that stood still for a while was no good generator then, and says so.
+func TestSuspectWindowsAreTold(t *testing.T) {
+	t.Parallel()
+	target := &slowServer{}
+	server := httptest.NewServer(target)
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, interruptedFiles)
+	if err := os.WriteFile(filepath.Join(dir, "p.yaml"), []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles: {p: {arrival_rate: 100/s, duration: 4s}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := launch(t, dir, "still", "--target", server.URL)
+	target.await(t, 100)
+	c.signal(t, syscall.SIGSTOP)
+	c.signal(t, syscall.SIGCONT)
+	code, stderr := c.wait()
+	if want := `(?m)^1 window of 10 s is suspect, from \S+ to \S+: start lag p99 was \d+\.\d ms, must be below 10 ms`; !regexp.MustCompile(want).MatchString(stderr) {
+		t.Errorf("got %s, want %s", stderr, want)
+	}
+	if want := "loadgen: run still: the load can't be trusted: start lag p99 was"; code != 3 || !strings.Contains(stderr, want) {
+		t.Errorf("got exit code %d, %s, want 3, %s", code, stderr, want)
+	}
+}
