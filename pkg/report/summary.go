@@ -58,7 +58,7 @@ func environment(r Report) section {
 }
 
 func configurationPairs(r run.Run) []Pair {
-	pairs := []Pair{{"Target", r.Target}}
+	pairs := []Pair{{"Target", r.Target}, {"Load model", loadModelText(r.Load)}}
 	for _, p := range []struct {
 		name  string
 		value float64
@@ -77,6 +77,17 @@ func configurationPairs(r run.Run) []Pair {
 		pairs = append(pairs, Pair{"Seed", fmt.Sprint(*r.Seed)})
 	}
 	return append(pairs, Pair{"Series from", sourceText(r.Source)})
+}
+
+// loadModelText says what a response time means; "" when it isn't known who sent the load.
+func loadModelText(l run.Load) string {
+	switch {
+	case l.ArrivalRate > 0:
+		return "open: arrivals come whatever the answers do, and response time counts from when they were due"
+	case l.Users > 0:
+		return "closed: the server sets the pace, since users send nothing while they wait"
+	}
+	return ""
 }
 
 func pairsTable(title string, pairs []Pair) table {
