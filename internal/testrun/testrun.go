@@ -221,15 +221,17 @@ func (t *testRun) newGenerator(registry *prometheus.Registry) (err error) {
 			return err
 		}
 	}
-	if t.spec.CSV != nil {
-		onResult = append(onResult, t.spec.CSV.Observe)
+	onStart := t.started
+	if csv := t.spec.CSV; csv != nil {
+		onResult = append(onResult, csv.Observe)
+		onStart = func(at time.Time) { csv.Begin(at); t.started(at) }
 	}
 	way := t.spec.Transport
 	t.generator, err = loadgen.New(loadgen.Options{
 		Scenario: t.spec.Scenario, Profile: t.spec.Profile, Target: t.spec.Target, RunID: t.run.ID, Seed: t.spec.Seed,
 		Segment: t.spec.Segment, StartAt: t.spec.StartAt, AbortOn: t.spec.AbortOn, Grace: t.spec.grace(), Patience: t.spec.Patience,
 		TLS: way.TLS, HTTP: way.HTTP, Proxy: way.Proxy, ConnectTimeout: way.ConnectTimeout, Timeout: way.Timeout,
-		Registry: registry, OnReady: t.awaitLogins, OnStart: t.started, OnResult: toAll(onResult), Phases: t.spec.K6Metrics, OnIteration: onIteration, OnWarning: t.warn,
+		Registry: registry, OnReady: t.awaitLogins, OnStart: onStart, OnResult: toAll(onResult), Phases: t.spec.K6Metrics, OnIteration: onIteration, OnWarning: t.warn,
 	})
 	if k6 != nil && err == nil {
 		k6.Follow(t.generator)

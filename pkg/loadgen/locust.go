@@ -69,6 +69,15 @@ func (c *LocustCSV) write(w *csv.Writer, row []string) error {
 	return w.Error()
 }
 
+// Begin starts the load: what was observed so far, the logins of an open model, is no part of it.
+func (c *LocustCSV) Begin(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start = at
+	clear(c.bytes)
+	clear(c.failures)
+}
+
 // Observe takes one result; safe for many at once.
 func (c *LocustCSV) Observe(s Sample) {
 	c.mu.Lock()
@@ -89,6 +98,9 @@ func (c *LocustCSV) Observe(s Sample) {
 
 // Second takes the state of a second and adds its row to the history.
 func (c *LocustCSV) Second(s Snapshot) error {
+	if s.Total.Requests < c.last.Total.Requests { // logins are no longer counted
+		c.recent = nil
+	}
 	c.last = s
 	c.recent = append(c.recent, s)
 	for len(c.recent) > 2 && s.At.Sub(c.recent[1].At) >= locustWindow {

@@ -3,11 +3,13 @@ package loadgen
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +142,47 @@ func readCSV(t *testing.T, text string) [][]string {
 		t.Fatal(err)
 	}
 	return rows
+}
+
+// The logins of an open model are in none of the files.
+func TestLocustCSVOfAnOpenModel(t *testing.T) {
+	var history, stats, failures strings.Builder
+	c, err := NewLocustCSV(&history)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logins atomic.Int64
+	runFollowed(t, mustParse(t, withLogin), Profile{Open: true, MaxInFlight: 100, Stages: []Stage{{20, 20, 5 * time.Second, true}}}, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			time.Sleep(1500 * time.Millisecond)
+			if logins.Add(1) == 1 {
+				w.WriteHeader(http.StatusForbidden)
+			}
+			_, _ = w.Write(make([]byte, 1000))
+		}
+	}, func(o *Options) {
+		o.OnResult, o.OnStart, o.metronome = c.Observe, c.Begin, newTicker
+		o.OnReady = func(context.Context) { time.Sleep(1500 * time.Millisecond) }
+	}, func(g *Generator) {
+		if err := c.Second(g.Snapshot()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := errors.Join(c.WriteStats(&stats), c.WriteFailures(&failures)); err != nil {
+		t.Fatal(err)
+	}
+	rows := readCSV(t, stats.String())
+	if login, all := rows[1], rows[3]; login[2] != "0" || all[2] != "100" || all[3] != "0" || all[8] != "0" || !strings.HasPrefix(all[9], "20.") {
+		t.Errorf("got %q, want the 100 arrivals of 20 a second alone", rows)
+	}
+	if got := readCSV(t, failures.String()); len(got) != 1 {
+		t.Errorf("failures: got %q, want none", got)
+	}
+	for _, row := range readCSV(t, history.String())[1:] {
+		if strings.HasPrefix(row[4], "-") {
+			t.Errorf("history: got %q, want no negative rate", row)
+		}
+	}
 }
 
 func TestLocustCSVWithoutAnyRequest(t *testing.T) {
