@@ -127,7 +127,7 @@ func TestTheFirstInterruptEndsGracefully(t *testing.T) {
 	if asked, answered := target.asked.Load(), target.answered.Load(); s.Requests != asked || answered != asked || s.Failures != 0 || s.CutOff != 0 {
 		t.Errorf("got %d requests, %d failed and %d cut off, want those %d that were asked, all answered: %d were", s.Requests, s.Failures, s.CutOff, asked, answered)
 	}
-	if got := recorded(t, store.Open(filepath.Join(dir, "results")).Recording("gentle")); got != float64(s.Requests) {
+	if got := recorded(t, store.Open(filepath.Join(dir, "results")).Recording("gentle"), "last_over_time(loadgen_requests_total[5m])"); got != float64(s.Requests) {
 		t.Errorf("got %v requests in the recording, want %d", got, s.Requests)
 	}
 }
@@ -166,7 +166,7 @@ func TestAnInterruptBeforeTheLoad(t *testing.T) {
 	time.Sleep(2 * time.Second) // it waits, and shows nothing of that
 	c.signal(t, syscall.SIGINT)
 	code, stderr := c.wait()
-	if _, err := os.Stat(filepath.Join(dir, "results")); code != 2 || stderr != "loadgen: stopped by the user after 0s of 5m0s\n" || !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(dir, "results")); code != 2 || stderr != "loadgen: stopped by the user before the load began\n" || !os.IsNotExist(err) {
 		t.Errorf("got exit code %d, %s, %v, want 2, that it was stopped, and nothing left", code, stderr, err)
 	}
 }
@@ -187,10 +187,47 @@ func TestSuspectWindowsAreTold(t *testing.T) {
 	c.signal(t, syscall.SIGSTOP)
 	c.signal(t, syscall.SIGCONT)
 	code, stderr := c.wait()
-	if want := `(?m)^1 window of 10 s is suspect, from \S+ to \S+: start lag p99 was \d+\.\d ms, must be below 10 ms`; !regexp.MustCompile(want).MatchString(stderr) {
+	if want := `(?m)^1 window is suspect, from \S+ to \S+: start lag p99 was \d+\.\d ms, must be below 10 ms`; !regexp.MustCompile(want).MatchString(stderr) {
 		t.Errorf("got %s, want %s", stderr, want)
 	}
 	if want := "loadgen: run still: the load can't be trusted: start lag p99 was"; code != 3 || !strings.Contains(stderr, want) {
 		t.Errorf("got exit code %d, %s, want 3, %s", code, stderr, want)
+	}
+}
+
+// A stop after the logins and before the load leaves a run that claims no load.
+func TestAnInterruptBetweenLoginsAndLoad(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, `-- s.yaml --
+apiVersion: plumbline/v1
+kind: Scenario
+name: s
+users:
+  - {name: u, start: [{name: login, request: POST /login}], tasks: [{name: t, request: GET /}]}
+-- p.yaml --
+apiVersion: plumbline/v1
+kind: Profiles
+profiles: {p: {arrival_rate: 10/s, duration: 5m, max_in_flight: 5}}
+`)
+	c := launch(t, dir, "early", "--target", server.URL, "--summary", "sum.json", "--start-at", time.Now().Add(time.Minute).Format(time.RFC3339))
+	time.Sleep(5 * time.Second) // logged in, scraped, and waiting for the start
+	c.signal(t, syscall.SIGINT)
+	code, stderr := c.wait()
+	if code != 2 || !strings.Contains(stderr, "stopped by the user before the load began") {
+		t.Errorf("got exit code %d, %s, want 2 and that the load had not begun", code, stderr)
+	}
+	r, err := store.Open(filepath.Join(dir, "results")).Load("early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Window.IsZero() || !r.Steady.IsZero() || r.State != run.Aborted {
+		t.Errorf("got %s with window %v and scored window %v, want it aborted, without any", r.State, r.Window, r.Steady)
 	}
 }

@@ -166,8 +166,7 @@ func remarks(s loadgen.Summary, grace time.Duration, interrupted bool) (all []st
 		all = append(all, text)
 	}
 	if suspect := s.Validity.Suspect; len(suspect) > 0 {
-		windows := fmt.Sprintf(" of %g s ", s.Validity.WindowSeconds)
-		text := several(int64(len(suspect)), "window"+windows+"is suspect, ", "windows"+windows+"are suspect, the first ")
+		text := several(int64(len(suspect)), "window is suspect, ", "windows are suspect, the first ")
 		all = append(all, fmt.Sprintf("%sfrom %s to %s: %s", text, suspect[0].Start.UTC().Format(time.TimeOnly), suspect[0].End.UTC().Format(time.TimeOnly),
 			strings.Join(suspect[0].Reasons, "; ")))
 	}
@@ -188,7 +187,7 @@ func exit(r run.Run, summary loadgen.Summary, err error) error {
 	switch {
 	case errors.As(err, &aborted):
 		return &cli.Exit{Code: cli.No, Err: err}
-	case errors.As(err, &stopped) && summary.Requests > 0:
+	case errors.As(err, &stopped) && stopped.After > 0 && summary.Requests > 0:
 		return nil // the run was kept
 	case err != nil:
 		return err

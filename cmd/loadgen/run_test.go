@@ -35,9 +35,9 @@ func TestRemarks(t *testing.T) {
 		{name: "several do", cutOff: 12, want: []string{"12 requests were cut off, and not counted; --grace gives more time than 30s"}},
 		{name: "the user didn't want to wait", cutOff: 12, interrupted: true, want: []string{"12 requests were cut off, and not counted"}},
 		{name: "a suspect window", suspect: []run.Suspect{suspect(10, "start lag p99 was 92.1 ms, must be below 10 ms", "3 of 10 due iterations were dropped")},
-			want: []string{"1 window of 10 s is suspect, from 14:00:10 to 14:00:20: start lag p99 was 92.1 ms, must be below 10 ms; 3 of 10 due iterations were dropped"}},
+			want: []string{"1 window is suspect, from 14:00:10 to 14:00:20: start lag p99 was 92.1 ms, must be below 10 ms; 3 of 10 due iterations were dropped"}},
 		{name: "several, beside a request", cutOff: 1, suspect: []run.Suspect{suspect(10, "a"), suspect(30, "b")},
-			want: []string{"1 request was cut off, and not counted; --grace gives more time than 30s", "2 windows of 10 s are suspect, the first from 14:00:10 to 14:00:20: a"}},
+			want: []string{"1 request was cut off, and not counted; --grace gives more time than 30s", "2 windows are suspect, the first from 14:00:10 to 14:00:20: a"}},
 	} {
 		s := loadgen.Summary{CutOff: tt.cutOff, Validity: run.Generator{WindowSeconds: 10, Suspect: tt.suspect}}
 		if diff := cmp.Diff(tt.want, remarks(s, 30*time.Second, tt.interrupted)); diff != "" {

@@ -236,8 +236,13 @@ func TestTheFirstSegmentRecordsTheOthers(t *testing.T) {
 	for _, n := range target.of("three") {
 		sent += n
 	}
-	if got := recorded(t, st.Recording("three")); sent < 500 || got != float64(sent) {
+	if got := recorded(t, st.Recording("three"), "last_over_time(loadgen_requests_total[5m])"); sent < 500 || got != float64(sent) {
 		t.Errorf("got %v requests in the recording of segment 1, want the %d of both", got, sent)
+	}
+	for _, form := range []string{"last_over_time(loadgen_response_time_seconds_count[5m])", "histogram_count(last_over_time(loadgen_response_time_seconds[5m]))"} {
+		if got := recorded(t, st.Recording("three"), form); got != float64(sent) {
+			t.Errorf("%s: got %v, want the %d of both segments", form, got, sent)
+		}
 	}
 	if code, stderr := startLoadgen(t, dir, "three", "--target", server.URL, "--segment", "2/3")(); code != 2 || !strings.Contains(stderr, "segment 2 is taken") {
 		t.Errorf("a segment twice: got exit code %d, %s, want 2, that it is taken", code, stderr)
@@ -265,15 +270,15 @@ func startPrometheus(t *testing.T, binary string, pages []string) string {
 	return querytest.Serve(t, querytest.Setup{Binary: binary, Config: config, Flags: []string{querytest.Receiver}}).URL
 }
 
-// recorded is how many requests a sealed recording has counted.
-func recorded(t *testing.T, dir string) float64 {
+// recorded is the sum of an expression over all of a sealed recording's segments.
+func recorded(t *testing.T, dir, expr string) float64 {
 	t.Helper()
 	db, err := embedded.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	res, err := db.Query(t.Context(), "sum(last_over_time(loadgen_requests_total[5m]))", time.Now())
+	res, err := db.Query(t.Context(), "sum("+expr+")", time.Now())
 	if err != nil || len(res.Series) != 1 {
 		t.Fatalf("got %v, %v, want a sum", res, err)
 	}

@@ -171,6 +171,9 @@ func (a *Analyzer) agreementText(id string, opts Options) (text []byte, name str
 
 // source gives the Querier that holds the series of a run.
 func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql.Querier, func(), string, error) {
+	if r.State != run.Running && r.Window.IsZero() {
+		return nil, nil, "", fmt.Errorf("there was no load to report on: %s", r.Reason)
+	}
 	address := opts.Prometheus
 	if address == "" && !r.Source.Recording {
 		address = opts.server(*r)

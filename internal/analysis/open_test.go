@@ -15,6 +15,7 @@ import (
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/internal/testrun"
 	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // Of an open model the report scores every arrival and nothing else: not the
@@ -56,10 +57,11 @@ objectives:
 	for _, c := range []struct {
 		name, profile string
 		arrivals      int64
-		backlog       bool
+		overran       bool
 	}{
 		{"it keeps up", "{arrival_rate: 20/s, duration: 4s, max_in_flight: 10}", 80, false},
-		{"overloaded", "{arrival_rate: 100/s, duration: 3s, max_in_flight: 5}", 300, true},
+		{"overloaded, arrivals wait for a user", "{arrival_rate: 100/s, duration: 3s, max_in_flight: 5}", 300, true},
+		{"overloaded, requests wait in the service", "{arrival_rate: 100/s, duration: 3s, max_in_flight: 300}", 300, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			profiles, err := loadgen.ParseProfiles("p.yaml", []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles: {p: "+c.profile+"}"))
@@ -80,11 +82,11 @@ objectives:
 			if err != nil {
 				t.Fatal(err)
 			}
-			if summary.Requests != c.arrivals || (summary.Backlog > 0) != c.backlog {
-				t.Errorf("got %d requests and a backlog of %d, want %d and a backlog: %v", summary.Requests, summary.Backlog, c.arrivals, c.backlog)
+			if summary.Requests != c.arrivals || summary.Overran != c.overran {
+				t.Errorf("got %d requests and overran: %v, want %d and %v", summary.Requests, summary.Overran, c.arrivals, c.overran)
 			}
-			if told := strings.Contains(strings.Join(r.Warnings, "\n"), "still waited for a user"); told != c.backlog {
-				t.Errorf("got warnings %q, want the backlog told: %v", r.Warnings, c.backlog)
+			if told := strings.Contains(strings.Join(r.Warnings, "\n"), "the slowest answers came up to"); told != c.overran {
+				t.Errorf("got warnings %q, want that answers came late told: %v", r.Warnings, c.overran)
 			}
 			rep, err := (&analysis.Analyzer{Store: st}).Report(t.Context(), r.ID, analysis.Options{})
 			if err != nil {
@@ -100,5 +102,23 @@ objectives:
 				}
 			}
 		})
+	}
+}
+
+func TestARunWithoutLoad(t *testing.T) {
+	st := store.Open(t.TempDir())
+	now := time.Now()
+	if _, err := st.Reserve("early", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.Save(run.Run{ID: "early", Service: "s", Window: run.Window{Start: now, End: now}, State: run.Aborted, Reason: "stopped by the user before the load began", Source: run.Source{Recording: true}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.WriteFile("early", "sla.yaml", []byte("apiVersion: plumbline/v1\nkind: SLA\nservice: s\nobjectives:\n  - {id: a, count: {of: x}}\n")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := (&analysis.Analyzer{Store: st}).Report(t.Context(), "early", analysis.Options{})
+	if err == nil || !strings.Contains(err.Error(), "run early: there was no load to report on: stopped by the user before the load began") {
+		t.Errorf("got %v, want that there was no load", err)
 	}
 }

@@ -76,8 +76,11 @@ func nameMissing(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		if err == nil || len(args) >= len(names) {
+		if err == nil || len(args) == len(names) {
 			return err
+		}
+		if len(args) > len(names) {
+			return fmt.Errorf("%q is one argument too many; see `%s --help`", args[len(names)], cmd.CommandPath())
 		}
 		example, _, _ := strings.Cut(strings.TrimSpace(cmd.Example), "\n")
 		if example == "" {

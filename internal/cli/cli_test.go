@@ -11,7 +11,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 	for _, tt := range []struct{ use, example, args, want string }{
 		{"run SCENARIO", "  main run s.yaml --profile p \\\n    --more\n  main run other.yaml", "", "SCENARIO is missing, as in `main run s.yaml --profile p`; see `main run --help`"},
 		{"run FROM TO [--fast]", "", "a", "TO is missing, as in `main run FROM TO [--fast] [flags]`; see `main run --help`"},
-		{"run FROM TO [--fast]", "", "a b c", "accepts 2 arg(s), received 3"},
+		{"run FROM TO [--fast]", "", "a b c", "\"c\" is one argument too many; see `main run --help`"},
 		{"run FILE…", "", "", "FILE is missing, as in `main run FILE… [flags]`; see `main run --help`"},
 		{"run [FILE…]", "", "", "requires at least 1 arg(s), only received 0"},
 	} {

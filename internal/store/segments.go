@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ type Segment struct {
 	State     run.State     `json:"state"`
 	Generator run.Generator `json:"generator"`
 	Requests  int64         `json:"requests"`
+	End       time.Time     `json:"end,omitzero"`      // of its last request
+	Overran   bool          `json:"overran,omitempty"` // as loadgen's summary says it
 }
 
 func (s *Store) segmentFile(id string, n int) string {
@@ -97,8 +100,8 @@ func (s *Store) Segments(id string) ([]Segment, error) {
 	return all, nil
 }
 
-// AwaitSegments waits until none of a run's segments is under way any more.
-func (s *Store) AwaitSegments(id string, patience time.Duration) error {
+// AwaitSegments waits until none of a run's segments is under way any more, or ctx ends.
+func (s *Store) AwaitSegments(ctx context.Context, id string, patience time.Duration) error {
 	for deadline := time.Now().Add(patience); ; time.Sleep(awaitPoll) {
 		all, err := s.Segments(id)
 		if err != nil {
@@ -108,8 +111,8 @@ func (s *Store) AwaitSegments(id string, patience time.Duration) error {
 		if i < 0 {
 			return nil
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("run %s: segment %d has not ended after %s", id, all[i].Generator.Segment, patience)
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("run %s: segment %d had not ended after %s", id, all[i].Generator.Segment, patience-time.Until(deadline).Round(time.Second))
 		}
 	}
 }

@@ -63,13 +63,13 @@ func TestAwaitSegments(t *testing.T) {
 	if err := st.ReserveSegment("r", 3); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.AwaitSegments("r", time.Millisecond); err == nil || !strings.Contains(err.Error(), "segment 3 has not ended") {
-		t.Errorf("got %v, want that segment 3 has not ended", err)
+	if err := st.AwaitSegments(t.Context(), "r", time.Millisecond); err == nil || !strings.Contains(err.Error(), "segment 3 had not ended") {
+		t.Errorf("got %v, want that segment 3 had not ended", err)
 	}
 	if err := st.SaveSegment("r", Segment{State: run.Aborted, Generator: run.Generator{Segment: 3}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.AwaitSegments("r", time.Minute); err != nil {
+	if err := st.AwaitSegments(t.Context(), "r", time.Minute); err != nil {
 		t.Errorf("after its end: got %v", err)
 	}
 }

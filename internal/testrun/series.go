@@ -13,6 +13,7 @@ import (
 	"github.com/plumbline/plumbline/pkg/loadgen"
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // scrapePatience is how long a Prometheus may take to tell its scrape interval.
@@ -122,12 +123,16 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 		t.push = nil
 	}
 	if t.spec.Segment.Of > 1 {
-		errs = append(errs, t.store.SaveSegment(t.run.ID, store.Segment{State: t.run.State, Generator: t.run.Generators.Segments[0], Requests: summary.Requests}))
+		errs = append(errs, t.store.SaveSegment(t.run.ID, store.Segment{State: t.run.State, Generator: t.run.Generators.Segments[0], Requests: summary.Requests,
+			End: t.run.Window.End, Overran: summary.Overran && t.run.State == run.Complete}))
 	}
-	if t.spec.owns() && t.spec.Segment.Of > 1 {
-		if err := t.store.AwaitSegments(t.run.ID, t.segmentPatience(hard)); err != nil {
-			t.warn(err.Error())
+	if t.spec.owns() {
+		if t.spec.Segment.Of > 1 {
+			if err := t.store.AwaitSegments(hard, t.run.ID, t.segmentPatience(hard)); err != nil {
+				t.warn(err.Error())
+			}
 		}
+		errs = append(errs, t.scoreOverrun(summary))
 	}
 	if t.recorder != nil {
 		t.page.live.close()

@@ -80,9 +80,12 @@ const (
 const shortRun = 5 * time.Minute
 
 // ErrStopped is the error of a run whose context ended while it was under way.
-type ErrStopped struct{ After, Of time.Duration }
+type ErrStopped struct{ After, Of time.Duration } // After is 0 when the load had not begun
 
 func (e *ErrStopped) Error() string {
+	if e.After == 0 {
+		return "stopped by the user before the load began"
+	}
 	return fmt.Sprintf("stopped by the user after %s of %s", e.After.Round(time.Second), e.Of)
 }
 
@@ -296,7 +299,11 @@ func (t *testRun) load(ctx, hard context.Context) (loadgen.Summary, error) {
 	close(stop)
 	following.Wait()
 	if err == nil && !stopped.IsZero() {
-		err = &ErrStopped{max(0, stopped.Sub(summary.Window.Start)), t.spec.Profile.Duration()}
+		after := time.Duration(0)
+		if !t.run.Window.Start.IsZero() { // the load had begun
+			after = max(stopped.Sub(t.run.Window.Start), 1)
+		}
+		err = &ErrStopped{after, t.spec.Profile.Duration()}
 	}
 	return summary, err
 }
@@ -336,9 +343,8 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 		return errors.New("the clock went backwards during the run")
 	}
 	if t.run.Window.Start.IsZero() { // the load never began
-		t.started(t.run.Window.End)
+		t.run.Window.Start = t.run.Window.End
 	}
-	t.scoreBacklog(summary)
 	t.run.Steady = t.run.Steady.Intersect(t.run.Window)
 	t.run.State = run.Complete
 	if loadErr != nil {
@@ -350,21 +356,34 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 	return errors.Join(t.finishSeries(hard, summary), t.saveErr, t.save())
 }
 
-// scoreBacklog lets the scored window last until what had waited for a user at
-// its end was answered. Without the longest waits an overloaded service would look
-// well: that is coordinated omission. The closing scrape is part of it.
-func (t *testRun) scoreBacklog(summary loadgen.Summary) {
-	stages := t.run.Stages
-	if summary.Backlog == 0 || len(stages) == 0 || t.run.Steady.IsZero() || !t.run.Steady.End.Equal(stages[len(stages)-1].End) {
-		return
+// scoreOverrun lets the scored window last until all was answered, where the
+// answers after its end would make it look worse. Without the longest waits an overloaded
+// service would look well: that is coordinated omission. The closing scrape is a part of it.
+func (t *testRun) scoreOverrun(summary loadgen.Summary) error {
+	overran, ended := summary.Overran, t.run.Window.End
+	if t.spec.Segment.Of > 1 {
+		all, err := t.store.Segments(t.run.ID)
+		if err != nil {
+			return err
+		}
+		for _, s := range all {
+			overran = overran || s.Overran
+			if s.End.After(ended) {
+				ended = s.End
+			}
+		}
 	}
-	const closing = 200 * time.Millisecond // what the scrape may take
-	late := t.run.Window.End.Sub(t.run.Steady.End).Round(100 * time.Millisecond)
-	scrape := t.run.Source.Scrape()
-	intervals := (t.run.Window.Duration() + closing + scrape - 1) / scrape
+	stages, scrape := t.run.Stages, t.run.Source.Scrape()
+	late := ended.Sub(t.run.Steady.End)
+	if !overran || t.run.State != run.Complete || t.run.Steady.IsZero() || late < scrape || !t.run.Steady.End.Equal(stages[len(stages)-1].End) {
+		return nil
+	}
+	const closing = 200 * time.Millisecond // what that scrape may take
+	intervals := (ended.Sub(t.run.Window.Start) + closing + scrape - 1) / scrape
 	t.run.Window.End = t.run.Window.Start.Add(intervals * scrape)
 	t.run.Steady.End = t.run.Window.End
-	t.warn(fmt.Sprintf("%d iterations still waited for a user when the last one became due; the scored window includes the %s in which they were done", summary.Backlog, late))
+	t.warn(fmt.Sprintf("the slowest answers came up to %s after the end of the profile; they are scored, so that the scored window is longer by that, and its rates are lower", late.Round(100*time.Millisecond)))
+	return nil
 }
 
 func (t *testRun) save() error {

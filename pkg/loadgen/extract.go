@@ -67,13 +67,16 @@ func (e *extraction) UnmarshalYAML(n *yaml.Node) (err error) {
 // gjsonPath is a path in an answer's body. One of JSONPath would never find anything.
 func gjsonPath(text string) (string, error) {
 	if text == "$" || strings.HasPrefix(text, "$.") || strings.HasPrefix(text, "$[") {
-		if strings.ContainsAny(text, "?(") {
+		if !plainJSONPath.MatchString(text) {
 			return text, errors.New("gjson paths have no $. and other filters: see https://github.com/tidwall/gjson/blob/master/SYNTAX.md")
 		}
 		return text, fmt.Errorf("gjson paths have no $.: write %s", cmp.Or(strings.TrimLeft(fromJSONPath.Replace(text[1:]), "."), "@this"))
 	}
 	return verbatim(text)
 }
+
+// plainJSONPath has names, places and wildcards alone, whose words in gjson are known.
+var plainJSONPath = regexp.MustCompile(`^\$(\.[\w-]+|\.\*|\[\d+\]|\[\*\]|\['[\w-]+'\]|\["[\w-]+"\])*\.?$`)
 
 // fromJSONPath says in gjson's words what follows the $ of a JSONPath (RFC 9535).
 var fromJSONPath = strings.NewReplacer("[*]", ".#", ".*", ".#", "['", ".", `["`, ".", "']", "", `"]`, "", "[", ".", "]", "")

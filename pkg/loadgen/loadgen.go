@@ -102,10 +102,10 @@ type Generator struct {
 
 	startNano atomic.Int64
 	lastRate  gauge         // requests a second; NaN in the first one
-	started   atomic.Int64  // users, each time that they begin
-	ready     atomic.Int64  // of those, whose start has succeeded
+	ready     atomic.Int64  // users whose start has succeeded
 	running   atomic.Int64  // of those, who have not left
-	backlog   int64         // iterations that waited for a user when the last one had become due
+	refused   atomic.Int64  // users whose start never succeeded, though they tried
+	within    *tally        // what had been counted when the profile ended
 	doors     chan struct{} // holds one token for each user that is connecting
 	wg        sync.WaitGroup
 	watch     watch
@@ -182,6 +182,7 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 		g.begin()
 		watched := g.startWatch(ctx, end)
 		g.runClosed(ctx, hard)
+		g.within = g.rec.load()
 		end(nil)
 		<-watched
 	}
@@ -189,8 +190,8 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 	g.watch.look(g, g.mark(), validityWindow/5) // what is left at the end, unless it is too short to tell anything
 	s := g.summary(time.Now())
 	err := g.verdict(context.Cause(ctx))
-	if missing := g.started.Load() - g.ready.Load(); err == nil && missing > 0 && g.firstCause() != "" {
-		g.tell(fmt.Sprintf("%d of %d users never logged in", missing, g.started.Load()))
+	if refused := g.refused.Load(); err == nil && refused > 0 {
+		g.tell(fmt.Sprintf("%d of %d users never logged in", refused, refused+g.ready.Load()))
 	}
 	return s, err
 }
@@ -239,7 +240,7 @@ func (g *Generator) begin() {
 // finish waits for the users; those that take longer than Grace are cut off.
 func (g *Generator) finish(cut func()) {
 	timer := time.AfterFunc(g.opts.Grace, func() {
-		g.warn("cut off", fmt.Sprintf("%d requests had no answer %s after the end, and were cut off", g.fleet.inFlight(), g.opts.Grace))
+		g.warn("cut off", fmt.Sprintf("%d requests had no answer %s after the end, and were cut off", g.fleet.inFlight(), g.opts.Grace.Round(time.Millisecond)))
 		cut()
 	})
 	defer timer.Stop()
@@ -361,7 +362,7 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 	if g.awaitPool(ctx, loggedIn, pool) && g.settle(ctx) && g.awaitStart(ctx) {
 		g.begin()
 		g.arrive(ctx)
-		g.backlog = int64(g.queued())
+		g.within = g.rec.load()
 	}
 	g.closeQueues()
 	if ctx.Err() == nil {
@@ -420,6 +421,7 @@ func (g *Generator) arrive(ctx context.Context) {
 	defer stop()
 	arrivals := g.opts.Profile.Arrivals(g.opts.Seed, g.opts.Segment)
 	begun := g.start.Sub(g.fleet.epoch)
+	stages, told := g.opts.Profile.RunStages(g.start), false
 	for ctx.Err() == nil {
 		after, ok := arrivals.Next()
 		if !ok {
@@ -428,6 +430,13 @@ func (g *Generator) arrive(ctx context.Context) {
 		due := begun + after
 		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) {
 			return
+		}
+		for len(stages) > 0 && after >= stages[0].End.Sub(g.start) {
+			if backlog := g.queued(); stages[0].Scored && backlog > 0 && !told {
+				told = true
+				g.tell(fmt.Sprintf("%d iterations still waited for a user when a scored stage ended, %s after the start: how long they took is in none of its figures", backlog, stages[0].End.Sub(g.start)))
+			}
+			stages = stages[1:]
 		}
 		dropped, number := uint64(0), arrivals.Number()
 		select {

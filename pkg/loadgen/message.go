@@ -41,10 +41,11 @@ type destination struct {
 
 // url is where the message goes, to an origin; the origin alone for an odd path.
 func (m *message) url(origin *dialer) *url.URL {
-	at, err := origin.origin.Parse(string(m.wire[m.path:m.pathEnd]))
+	at, err := url.ParseRequestURI(string(m.wire[m.path:m.pathEnd]))
 	if err != nil {
 		return origin.origin
 	}
+	at.Scheme, at.Host = origin.origin.Scheme, origin.origin.Host
 	return at
 }
 

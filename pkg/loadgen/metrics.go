@@ -248,10 +248,10 @@ func (s *shard) count(change func(*tally)) {
 type silence struct {
 	broken atomic.Bool // nothing below holds
 
-	mu          sync.Mutex
-	first, last time.Time // when requests failed to get an answer
-	failures    int
-	cause       string // of the first one
+	mu       sync.Mutex
+	first    time.Time // when a request failed to get an answer
+	failures int
+	cause    string // of the first one
 }
 
 // answer ends the silence.
@@ -265,11 +265,9 @@ func (s *silence) answer() {
 func (s *silence) failure(cause func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
 	if s.broken.Swap(false) || s.failures == 0 {
-		s.first, s.failures, s.cause = now, 0, cause()
+		s.first, s.failures, s.cause = time.Now(), 0, cause()
 	}
-	s.last = now
 	s.failures++
 }
 
@@ -277,12 +275,12 @@ func (s *silence) failure(cause func() string) {
 // load with long pauses a single one says little.
 const fewest = 3
 
-// lasted tells since when the target is gone and why, if all requests of at
-// least that long have failed.
+// lasted tells since when the target is gone and why, if nothing has been
+// answered for that long.
 func (s *silence) lasted(patience time.Duration) (since time.Time, cause string, gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gone = !s.broken.Load() && s.failures >= fewest && s.last.Sub(s.first) >= patience
+	gone = !s.broken.Load() && s.failures >= fewest && time.Since(s.first) >= patience
 	return s.first, s.cause, gone
 }
 

@@ -79,7 +79,7 @@ type loadState struct {
 }
 
 func (g *Generator) loadState() loadState {
-	t := g.rec.load()
+	t := g.rec.total()
 	return loadState{float64(g.running.Load()), float64(t.iterations), float64(t.dropped), float64(t.sent), float64(t.received)}
 }
 

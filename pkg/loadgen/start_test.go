@@ -105,16 +105,43 @@ func TestUsersOfAnOpenModel(t *testing.T) {
 	}
 }
 
-// What waited for a user when the last arrival had become due is told.
-func TestBacklog(t *testing.T) {
+// That what is answered after the end would make a run look worse is told.
+func TestOverrun(t *testing.T) {
 	for _, c := range []struct {
-		takes     time.Duration
-		low, high int64
-	}{{20 * time.Millisecond, 295, 300}, {time.Millisecond, 0, 0}} {
-		p := Profile{Open: true, MaxInFlight: 1, Stages: []Stage{{100, 100, 6 * time.Second, true}}}
-		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) { time.Sleep(c.takes) }, nil)
-		if err != nil || sum.Backlog < c.low || sum.Backlog > c.high || sum.Requests != 600 {
-			t.Errorf("%v each: got %v, a backlog of %d of %d requests, want %d to %d of 600", c.takes, err, sum.Backlog, sum.Requests, c.low, c.high)
+		name    string
+		pool    int
+		takes   time.Duration
+		frozen  bool // over the end
+		overran bool
+	}{
+		{"overloaded, arrivals wait for a user", 1, 20 * time.Millisecond, false, true},
+		{"frozen, all are in flight", 1000, time.Millisecond, true, true},
+		{"it keeps up", 10, 20 * time.Millisecond, false, false},
+		{"slow, and it keeps up", 1000, 2 * time.Second, false, false},
+	} {
+		p := Profile{Open: true, MaxInFlight: c.pool, Stages: []Stage{{100, 100, 6 * time.Second, true}}}
+		var begun time.Time
+		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) {
+			time.Sleep(c.takes)
+			if c.frozen && time.Since(begun) > 4*time.Second {
+				time.Sleep(7*time.Second - time.Since(begun))
+			}
+		}, func(o *Options, _ *pipes) { o.OnStart = func(at time.Time) { begun = at } })
+		if err != nil || sum.Overran != c.overran || sum.Requests != 600 {
+			t.Errorf("%s: got %v, overran: %v after %d requests, want %v after 600", c.name, err, sum.Overran, sum.Requests, c.overran)
+		}
+	}
+}
+
+// A stage that leaves its longest waits to the next one is told of.
+func TestBacklogOfAStage(t *testing.T) {
+	for _, takes := range []time.Duration{20 * time.Millisecond, time.Millisecond} {
+		var warnings []string
+		p := Profile{Open: true, MaxInFlight: 1, Stages: []Stage{{100, 100, 3 * time.Second, true}, {10, 10, 3 * time.Second, false}}}
+		_, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) { time.Sleep(takes) },
+			func(o *Options, _ *pipes) { o.OnWarning = func(text string) { warnings = append(warnings, text) } })
+		if told := strings.Contains(strings.Join(warnings, "\n"), "still waited for a user when a scored stage ended, 3s after the start"); err != nil || told != (takes > 10*time.Millisecond) {
+			t.Errorf("%v each: got %v and warnings %q", takes, err, warnings)
 		}
 	}
 }

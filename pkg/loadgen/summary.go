@@ -42,16 +42,23 @@ type Summary struct {
 	Due        int64           `json:"due"`
 	Dropped    int64           `json:"dropped"`
 	CutOff     int64           `json:"cut_off,omitempty"` // requests that a hard stop ended; in no other count
-	Backlog    int64           `json:"backlog,omitempty"` // iterations that waited for a user when the last one had become due
+	Overran    bool            `json:"overran,omitempty"` // what was answered after the profile's end makes the p99 response time longer by over 5 %
 	StartLag   Times           `json:"start_lag"`         // how much later than due the generator itself started iterations
 	Validity   run.Generator   `json:"validity"`
 	Window     run.Window      `json:"window"` // from the start of the load to its end
 }
 
+// What is answered after the end of the profile matters when it makes this
+// quantile of the response time so many times longer.
+const (
+	overrunQuantile = 0.99
+	overrunRatio    = 1.05
+)
+
 func (g *Generator) summary(end time.Time) Summary {
 	t := g.rec.load()
 	s := Summary{Iterations: int64(t.iterations), Due: int64(t.due), Dropped: int64(t.dropped), CutOff: int64(t.cutOff),
-		Backlog: g.backlog, StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}}
+		StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}}
 	seconds := max(s.Window.Duration().Seconds(), 1e-9)
 	var all timing
 	for _, r := range g.rec.byRequest(t) {
@@ -65,6 +72,7 @@ func (g *Generator) summary(end time.Time) Summary {
 	}
 	s.RequestsPerSecond = float64(s.Requests) / seconds
 	s.ResponseTime, s.ServiceTime = all.response.times(), all.service.times()
+	s.Overran = g.within != nil && t.quantile(overrunQuantile) > overrunRatio*g.within.quantile(overrunQuantile)
 	s.Validity = g.validity(t)
 	return s
 }

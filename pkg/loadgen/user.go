@@ -103,7 +103,6 @@ const (
 
 // begin does the start requests until they all succeed; false when ctx ended before.
 func (u *user) begin(ctx context.Context) bool {
-	u.g.started.Add(1)
 	if !u.connectEarly(ctx) {
 		return false
 	}
@@ -118,6 +117,7 @@ func (u *user) begin(ctx context.Context) bool {
 		}
 		jitter := 0.75 + u.rng.Float64()/2
 		if !u.wait(ctx, time.Duration(float64(backoff)*jitter)) {
+			u.g.refused.Add(1)
 			return false
 		}
 		backoff = min(2*backoff, lastBackoff)

@@ -62,19 +62,19 @@ func (f figures) reasons() (why []string) {
 	return why
 }
 
-// medianResponse is the p50 of all response times.
-func (t *tally) medianResponse() float64 {
+// quantile is one of all response times, in seconds.
+func (t *tally) quantile(q float64) float64 {
 	var all histogram
 	for _, times := range t.timings {
 		if times != nil {
 			all.merge(&times.response)
 		}
 	}
-	return all.quantile(0.5)
+	return all.quantile(q)
 }
 
 func (t *tally) figures(queued int, cpu float64) figures {
-	f := figures{median: t.medianResponse(), cpu: cpu,
+	f := figures{median: t.quantile(0.5), cpu: cpu,
 		due: t.due, iterations: t.iterations, dropped: t.dropped, withheld: t.withheld, queued: queued}
 	if n := float64(t.iterations); n > lateByChance {
 		f.lagQuantile = min(0.99, 1-lateByChance/n)

@@ -173,6 +173,10 @@ func (r *Recorder) scrapeConfig(targets []Target) (*config.Config, error) {
 		return nil, err
 	}
 	for _, sc := range r.cfg.ScrapeConfigs {
+		if slices.ContainsFunc(cfg.ScrapeConfigs, func(other *config.ScrapeConfig) bool { return other.JobName == sc.JobName }) {
+			return nil, fmt.Errorf("scrape_configs: the job_name %s is taken: give each job a name of its own, other than those of the generator (loadgen) and of the target", sc.JobName)
+		}
+		sc.ScrapeProtocols = config.DefaultProtoFirstScrapeProtocols // text has no native histograms
 		sc.ScrapeInterval, sc.ScrapeTimeout = model.Duration(r.cfg.Interval), model.Duration(r.cfg.Interval)
 		yes := true
 		sc.ScrapeNativeHistograms, sc.AlwaysScrapeClassicHistograms = &yes, &yes

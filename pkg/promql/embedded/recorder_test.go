@@ -209,6 +209,21 @@ func listing(t *testing.T, dir string) (files []string) {
 	return files
 }
 
+// Two jobs of one name would be one job.
+func TestJobNamesAreTaken(t *testing.T) {
+	s := newService(t)
+	for _, text := range []string{"- {job_name: api}", "- {job_name: other}\n- {job_name: api}"} {
+		configs, err := ParseScrapeConfigs([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Record(t.TempDir(), RecorderConfig{Targets: []Target{{Job: "api", URL: s.URL + "/metrics"}}, ScrapeConfigs: configs, Interval: interval})
+		if err == nil || !strings.Contains(err.Error(), "job_name api is taken") {
+			t.Errorf("%s: got %v, want that the name is taken", text, err)
+		}
+	}
+}
+
 // What has happened by a moment is in the samples once every target was scraped again.
 func TestWaitScrape(t *testing.T) {
 	first, second := newService(t), newService(t)
