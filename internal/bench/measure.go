@@ -87,7 +87,7 @@ func (h *harness) prepare(ctx context.Context) error {
 	if h.loadgen, err = filepath.Abs(h.loadgen); err != nil {
 		return err
 	}
-	for _, program := range []string{h.loadgen, "taskset", "wrk", "hey"} {
+	for _, program := range []string{h.loadgen, "taskset", "chrt", "wrk", "hey"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return err
 		}
@@ -391,6 +391,11 @@ func (h *harness) sendStalled(ctx context.Context) (sentLoad, error) {
 		return sentLoad{}, err
 	}
 	defer stop()
+	sleep, err := keepAwake(ctx)
+	if err != nil {
+		return sentLoad{}, err
+	}
+	defer sleep()
 	return h.send(ctx, url, "get", "stalled", nil)
 }
 

@@ -54,6 +54,29 @@ func (h *harness) startTarget(ctx context.Context, args ...string) (url string, 
 	return url, stop, nil
 }
 
+// keepAwake keeps both cores from sleeping until stop, with loops that run when
+// nothing else wants to. A virtual core takes milliseconds to come back to its
+// speed from sleep, whoever asks for it.
+func keepAwake(ctx context.Context) (stop func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var loops []*exec.Cmd
+	stop = func() {
+		cancel()
+		for _, loop := range loops {
+			_ = loop.Wait() // it was killed
+		}
+	}
+	for _, core := range []string{targetCore, generatorCore} {
+		loop := exec.CommandContext(ctx, "chrt", "--idle", "0", "taskset", "-c", core, "sh", "-c", "while :; do :; done") //nolint:gosec // our own words
+		if err := loop.Start(); err != nil {
+			stop()
+			return nil, err
+		}
+		loops = append(loops, loop)
+	}
+	return stop, nil
+}
+
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
