@@ -67,7 +67,7 @@ type Options struct {
 	ConnectTimeout time.Duration                                                        // default 10 s
 	Timeout        time.Duration                                                        // of a whole request, with connecting and redirects; default 60 s
 	Grace          time.Duration                                                        // for requests that are in flight at the end; default 30 s
-	Patience       time.Duration                                                        // with requests that get no answer, all of them, until the run ends; default 5 s, negative: for ever
+	Patience       time.Duration                                                        // how long nothing may be answered, once three requests have failed, until the run ends; default 5 s, negative: for ever
 	TLS            *tls.Config                                                          // for https; nil: the system's authorities
 	HTTP           HTTPVersion                                                          // "" for what the server offers
 	Proxy          *url.URL                                                             // http or https, with a user where it wants one; nil: none
