@@ -198,11 +198,8 @@ func TestSuspectWindowsAreTold(t *testing.T) {
 // A stop after the logins and before the load leaves a run that claims no load.
 func TestAnInterruptBetweenLoginsAndLoad(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/login" {
-			time.Sleep(20 * time.Millisecond)
-		}
-	}))
+	target := &slowServer{}
+	server := httptest.NewServer(target)
 	defer server.Close()
 	dir := t.TempDir()
 	writeFiles(t, dir, `-- s.yaml --
@@ -217,7 +214,7 @@ kind: Profiles
 profiles: {p: {arrival_rate: 10/s, duration: 5m, max_in_flight: 5}}
 `)
 	c := launch(t, dir, "early", "--target", server.URL, "--summary", "sum.json", "--start-at", time.Now().Add(time.Minute).Format(time.RFC3339))
-	time.Sleep(5 * time.Second) // logged in, scraped, and waiting for the start
+	target.await(t, 5) // all have logged in; now it waits, for a scrape or for the start
 	c.signal(t, syscall.SIGINT)
 	code, stderr := c.wait()
 	if code != 2 || !strings.Contains(stderr, "stopped by the user before the load began") {
