@@ -105,7 +105,7 @@ type Generator struct {
 	ready     atomic.Int64  // users whose start has succeeded
 	running   atomic.Int64  // of those, who have not left
 	refused   atomic.Int64  // users whose start never succeeded, though they tried
-	within    *tally        // what had been counted when the profile ended
+	within    *tally        // what had been counted when the last arrival had become due; nil in a closed model
 	doors     chan struct{} // holds one token for each user that is connecting
 	wg        sync.WaitGroup
 	watch     watch
@@ -182,7 +182,6 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 		g.begin()
 		watched := g.startWatch(ctx, end)
 		g.runClosed(ctx, hard)
-		g.within = g.rec.load()
 		end(nil)
 		<-watched
 	}

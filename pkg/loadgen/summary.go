@@ -42,7 +42,7 @@ type Summary struct {
 	Due        int64           `json:"due"`
 	Dropped    int64           `json:"dropped"`
 	CutOff     int64           `json:"cut_off,omitempty"` // requests that a hard stop ended; in no other count
-	Overran    bool            `json:"overran,omitempty"` // what was answered after the profile's end makes the p99 response time longer by over 5 %
+	Overran    bool            `json:"overran,omitempty"` // in an open model: what was answered after the profile's end makes the p99 response time longer by over 5 %
 	StartLag   Times           `json:"start_lag"`         // how much later than due the generator itself started iterations
 	Validity   run.Generator   `json:"validity"`
 	Window     run.Window      `json:"window"` // from the start of the load to its end
