@@ -279,6 +279,11 @@ func proxy(t *testing.T, to string, see func(w http.ResponseWriter, r *http.Requ
 	through := httputil.NewSingleHostReverseProxy(u)
 	through.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Else the answer's first byte may close a request that is read but not seen to be over,
+		// and with it the connection to the server.
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			t.Error(err)
+		}
 		if !see(w, r) {
 			through.ServeHTTP(w, r)
 		}

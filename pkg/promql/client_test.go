@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -188,6 +189,33 @@ func TestSlowServerIsGivenUp(t *testing.T) {
 		_, err := client.Query(t.Context(), "up", time.Unix(0, 0))
 		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "no answer within 2m0s") || time.Since(start) != 2*time.Minute {
 			t.Errorf("got %v after %s, want to be told after 2m", err, time.Since(start))
+		}
+	})
+}
+
+// When the time is up in a later try, both what went wrong before and that the time is up are told.
+func TestServerThatBreaksOffAndThenHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := newClient(t, "http://prometheus.example")
+		first := true
+		client.http = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			if first {
+				first = false
+				res := fakeReply(http.StatusOK, http.Header{}, "")
+				res.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+				return res, nil
+			}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}
+		_, err := client.Query(t.Context(), "up", time.Unix(0, 0))
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want the time to be up", err)
+		}
+		for _, part := range []string{"http://prometheus.example", "no answer within 2m0s", "the try before: the answer broke off after 0 bytes"} {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("got %v, want it to say %s", err, part)
+			}
 		}
 	})
 }

@@ -78,8 +78,8 @@ func (c *Client) ask(ctx context.Context, r request, take func(answer) error) er
 		switch {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil && last != nil:
-			return c.failed(ctx, began, last) // says more than that the time is up
+		case last != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+			return fmt.Errorf("%w (the try before: %w)", c.failed(ctx, began, err), plain(ctx, began, last))
 		case !errors.As(err, &t) || !t.again || n == tries || ctx.Err() != nil:
 			return c.failed(ctx, began, err)
 		}
@@ -97,21 +97,26 @@ func (c *Client) ask(ctx context.Context, r request, take func(answer) error) er
 
 // failed is the error that a person can act on.
 func (c *Client) failed(ctx context.Context, began time.Time, err error) error {
+	return fmt.Errorf("%s: %w", c.name, plain(ctx, began, err))
+}
+
+// plain is an error without the layers around its cause, and without the URL's password.
+func plain(ctx context.Context, began time.Time, err error) error {
 	var op *net.OpError
 	var u *url.Error
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		err = context.Canceled
+		return context.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("no answer within %s: is it overloaded, or the query too wide? %w", time.Since(began).Round(time.Second), context.DeadlineExceeded)
+		return fmt.Errorf("no answer within %s: is it overloaded, or the query too wide? %w", time.Since(began).Round(time.Second), context.DeadlineExceeded)
 	case errors.As(err, &op):
-		err = op
+		return op
 	case errors.As(err, &u) && errors.Is(err, io.EOF):
-		err = fmt.Errorf("the connection was closed without an answer: %w", u.Err)
+		return fmt.Errorf("the connection was closed without an answer: %w", u.Err)
 	case errors.As(err, &u):
-		err = u.Err // its URL may hold a password
+		return u.Err // its URL may hold a password
 	}
-	return fmt.Errorf("%s: %w", c.name, err)
+	return err
 }
 
 // pause waits; false when ctx ended first.
