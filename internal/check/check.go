@@ -9,9 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -295,22 +293,6 @@ func (d document) mistakes(err error) (finds []Find) {
 		finds = append(finds, Find{File: d.name, Line: p.Line, Column: max(p.Column, 1), Severity: mistake, Rule: fileRule, Text: text})
 	}
 	return finds
-}
-
-var yamlPlace = regexp.MustCompile(`(?:line )?(\d+)(?::(\d+))?: (?s)(.*)`)
-
-// yamlMistake finds the place in an error's text.
-func yamlMistake(name, message string) *Find {
-	f := &Find{File: name, Line: 1, Column: 1, Severity: mistake, Rule: fileRule, Text: strings.TrimPrefix(message, "yaml: ")}
-	if m := yamlPlace.FindStringSubmatch(message); m != nil {
-		f.Line, _ = strconv.Atoi(m[1]) //nolint:errcheck // digits
-		if m[2] != "" {
-			f.Column, _ = strconv.Atoi(m[2]) //nolint:errcheck // digits
-		}
-		f.Text = m[3]
-	}
-	f.Line, f.Column = max(f.Line, 1), max(f.Column, 1)
-	return f
 }
 
 // duration writes a duration as PromQL does.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -14,6 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/plumbline/plumbline/pkg/promql/lint"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 // A document is a file whose values know where they stand. JSON is read into the
@@ -40,19 +40,13 @@ func readDocuments(name string, text []byte) ([]document, *Find) {
 		}
 		return []document{{name: name, text: text, root: root}}, nil
 	}
+	nodes, err := strictyaml.Documents(name, text)
+	if err != nil {
+		return nil, &document{name: name}.mistakes(err)[0]
+	}
 	var docs []document
-	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		switch {
-		case errors.Is(err, io.EOF) && len(docs) > 0:
-			return docs, nil
-		case errors.Is(err, io.EOF):
-			return nil, &Find{File: name, Line: 1, Column: 1, Severity: mistake, Rule: fileRule, Text: "the file is empty"}
-		case err != nil:
-			return nil, yamlMistake(name, err.Error())
-		}
-		root := doc.Content[0]
+	for _, n := range nodes {
+		root := n.Content[0]
 		if len(docs) > 0 {
 			if root.Tag == "!!null" {
 				continue // nothing between two separators
@@ -61,6 +55,7 @@ func readDocuments(name string, text []byte) ([]document, *Find) {
 		}
 		docs = append(docs, document{name: name, text: text, root: root})
 	}
+	return docs, nil
 }
 
 // get is the value at a path of keys and indexes, behind aliases too; nil when

@@ -161,19 +161,40 @@ func DecodeNode(name string, root *yaml.Node, into any, check func(at Path) Prob
 
 // parse gives the root node of the only document.
 func parse(data []byte) (*yaml.Node, *Problem) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
-		return nil, &Problem{Line: 1, Column: 1, Message: "the file is empty"}
-	} else if err != nil {
-		return nil, syntaxProblem(data)
+	docs, problem := documents(data)
+	if problem != nil {
+		return nil, problem
 	}
-	if err := dec.Decode(&more); err == nil {
-		return nil, &Problem{Line: max(more.Line, 1), Column: max(more.Column, 1), Message: "more than one document; keep each in a file of its own"}
-	} else if !errors.Is(err, io.EOF) {
-		return nil, syntaxProblem(data)
+	if len(docs) > 1 {
+		return nil, &Problem{Line: max(docs[1].Line, 1), Column: max(docs[1].Column, 1), Message: "more than one document; keep each in a file of its own"}
 	}
-	return doc.Content[0], nil
+	return docs[0].Content[0], nil
+}
+
+// Documents gives the document nodes of a file, of which there is at least one.
+// The error is an *Error with the mistake that makes it no YAML.
+func Documents(name string, data []byte) ([]*yaml.Node, error) {
+	docs, problem := documents(data)
+	if problem != nil {
+		return nil, &Error{File: name, Problems: Problems{*problem}}
+	}
+	return docs, nil
+}
+
+func documents(data []byte) (docs []*yaml.Node, _ *Problem) {
+	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var doc yaml.Node
+		err := dec.Decode(&doc)
+		switch {
+		case errors.Is(err, io.EOF) && len(docs) > 0:
+			return docs, nil
+		case errors.Is(err, io.EOF):
+			return nil, &Problem{Line: 1, Column: 1, Message: "the file is empty"}
+		case err != nil:
+			return nil, syntaxProblem(data)
+		}
+		docs = append(docs, &doc)
+	}
 }
 
 // syntaxProblem finds the line in which YAML becomes wrong: the last one of the
