@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"os"
 	"strconv"
@@ -51,8 +52,8 @@ const shortestRun = 100 * time.Millisecond
 func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !(f.scale > 0) {
-		refuse("--duration-scale: must be above 0, got %v", f.scale)
+	if !(f.scale > 0) || math.IsInf(f.scale, 0) {
+		refuse("--duration-scale: want a number above 0, got %v", f.scale)
 	}
 	if long := spec.Profile.Duration(); f.scale > 0 && f.scale < 1 && long < shortestRun {
 		refuse("--duration-scale: %v makes profile %s last %s, want at least %s", f.scale, spec.Profile.Name, long, shortestRun)

@@ -366,7 +366,7 @@ func (x *analyzed) times(ctx context.Context, sel promql.Selector, name string, 
 	}
 	if !(d.Count() > 0) {
 		none := report.NoData
-		return report.Times{P50: none, P95: none, P99: none, P999: none, Max: report.Number(slowest), Mean: none}, d.Form(), err
+		return report.Times{P50: none, P95: none, P99: none, P999: none, Max: none, Mean: none}, d.Form(), err
 	}
 	q := func(q float64) report.Number { return report.Number(quantileUpTo(slowest, d, q)) }
 	return report.Times{P50: q(.5), P95: q(.95), P99: q(.99), P999: q(.999), Max: report.Number(slowest), Mean: report.Number(d.Mean())}, d.Form(), err

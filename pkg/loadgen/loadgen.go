@@ -422,12 +422,12 @@ func (g *Generator) arrive(ctx context.Context) {
 	begun := g.start.Sub(g.fleet.epoch)
 	stages, told := g.opts.Profile.RunStages(g.start), false
 	for ctx.Err() == nil {
-		after, ok := arrivals.Next()
-		if !ok {
-			return
+		after, more := arrivals.Next()
+		if !more { // the profile lasts until its end, whenever its last arrival is
+			after = g.opts.Profile.Duration()
 		}
 		due := begun + after
-		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) {
+		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) || !more {
 			return
 		}
 		for len(stages) > 0 && after >= stages[0].End.Sub(g.start) {

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,6 +62,15 @@ func TestArrivalsComeWhenDue(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An open model lasts as long as its profile, not until its last arrival: rates are over all of it.
+func TestOpenModelLastsAsLongAsItsProfile(t *testing.T) {
+	p := Profile{Open: true, MaxInFlight: 5, Stages: []Stage{{1, 1, 10 * time.Second, true}, {0, 0, 5 * time.Second, false}}}
+	sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) {}, nil)
+	if got := sum.Window.Duration(); err != nil || sum.Requests != 10 || got < 15*time.Second || got > 15100*time.Millisecond {
+		t.Errorf("got %v and %d requests in %s, want 10 in 15 s", err, sum.Requests, got)
+	}
 }
 
 func TestArrivalsEndWithTheRun(t *testing.T) {
