@@ -38,9 +38,9 @@ func newReportCommand(a *app) *cobra.Command {
 		Long: `report measures a run, judges it by its SLA and holds it against its baseline.
 Of a run without an SLA it shows what its load generator saw; --sla has it judged.
 
-Without --format it shows the report here. One of md, json and junit goes to standard
-output, unless --out names a folder; html and pdf, and several formats at once, go to files
-beside the run, or in --out: report.md, report.xml of junit, and so on.
+The format term, which is the default, shows the report here. One of md, json and junit
+goes to standard output, unless --out names a folder; html and pdf, and several of them at
+once, go to files beside the run, or in --out: report.md, report.xml of junit, and so on.
 
 With --annotate it also marks the run's window, with the verdict, in Grafana.
 
@@ -50,7 +50,7 @@ Exit codes: 0 pass or warn, 1 fail, 2 trouble, 3 inconclusive.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.run, "run", "", "`id` of the run")
-	fs.StringSliceVar(&f.formats, "format", nil, "`formats`: "+strings.Join(formatNames(), ", "))
+	fs.StringSliceVar(&f.formats, "format", []string{"term"}, "`formats`: "+strings.Join(formatNames(), ", "))
 	fs.StringVar(&f.sla, "sla", "", "SLA `file` (default: the copy kept with the run, else the config's)")
 	fs.StringVar(&f.baseline, "baseline", "", "`name` of a baseline or id of a run (default: the run's own, else the config's)")
 	fs.StringVar(&f.out, "out", "", "`folder` for the files (default: the run's)")
@@ -114,6 +114,9 @@ func (f *reportFlags) mark(cmd *cobra.Command, cfg config.Config, r report.Repor
 
 // chosen finds the formats that were asked for.
 func (f *reportFlags) chosen() ([]report.Format, error) {
+	if len(f.formats) == 0 {
+		return nil, fmt.Errorf("--format: name one or more of %s", strings.Join(formatNames(), ", "))
+	}
 	var formats []report.Format
 	for _, name := range f.formats {
 		i := slices.IndexFunc(report.Formats, func(f report.Format) bool { return f.Name == name })
@@ -122,22 +125,34 @@ func (f *reportFlags) chosen() ([]report.Format, error) {
 		}
 		formats = append(formats, report.Formats[i])
 	}
+	if f.out != "" && !slices.ContainsFunc(formats, isFile) {
+		return nil, errors.New("--out: name the formats of the files as well, such as --format html,pdf")
+	}
 	return formats, nil
 }
 
+// isFile tells the formats of files from that of the terminal.
+func isFile(f report.Format) bool { return f.Extension != "" }
+
 func (f *reportFlags) write(cmd *cobra.Command, a *app, formats []report.Format, r report.Report) error {
 	stdout := cmd.OutOrStdout()
-	switch {
-	case len(formats) == 0:
-		return showOnTerminal(stdout, r)
-	case len(formats) == 1 && !formats[0].Opened && (f.out == "" || formats[0].Extension == ""):
-		return formats[0].Render(stdout, r)
+	if one := formats[0]; len(formats) == 1 && isFile(one) && !one.Opened && f.out == "" {
+		return one.Render(stdout, r)
+	}
+	files := slices.DeleteFunc(slices.Clone(formats), func(f report.Format) bool { return !isFile(f) })
+	if len(files) < len(formats) {
+		if err := showOnTerminal(stdout, r); err != nil {
+			return err
+		}
+	}
+	if len(files) == 0 {
+		return nil
 	}
 	dir := f.out
 	if dir == "" {
 		dir = a.store().Dir(r.Run.ID)
 	}
-	paths, err := writeFiles(dir, formats, r)
+	paths, err := writeFiles(dir, files, r)
 	for _, p := range paths {
 		fmt.Fprintln(stdout, p)
 	}
@@ -155,8 +170,8 @@ func writeFiles(dir string, formats []report.Format, r report.Report) (paths []s
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	for _, f := range formats {
-		if f.Extension == "" {
-			continue // made for a terminal
+		if !isFile(f) {
+			continue
 		}
 		var text bytes.Buffer
 		if err := f.Render(&text, r); err != nil {
