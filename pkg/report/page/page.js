@@ -27,34 +27,45 @@
     };
   }
 
-  function limits(chart) {
+  // The names of bounds stand at the right of a plot, where no line goes through them: up to a
+  // quarter of its width, in two lines if need be. The name of one above the axis says so.
+  const limitFont = (size) => size + "px system-ui, sans-serif", limitLine = 13, nameGap = 5;
+  function limitNames(chart, width) {
+    const ctx = document.createElement("canvas").getContext("2d");
+    ctx.font = limitFont(11);
+    return [...chart.limits].sort((a, b) => b.value - a.value).map((limit) => {
+      const name = limit.name + (limit.value > chart.max ? " ↑" : ""), at = name.search(/[<>≤≥=]/);
+      const lines = at > 0 && ctx.measureText(name).width > width / 4 ? [name.slice(0, at).trim(), name.slice(at)] : [name];
+      return {value: limit.value, lines, width: Math.min(width / 4, Math.max(...lines.map((line) => ctx.measureText(line).width)))};
+    });
+  }
+
+  // Each name is as near to its line as those above and below it let it be. Names that there is no
+  // room for are left out.
+  function limits(chart, names) {
     return (u) => {
-      const {left, width} = u.bbox, scale = devicePixelRatio || 1;
+      const {left, top, width, height} = u.bbox, scale = devicePixelRatio || 1, step = limitLine * scale;
       u.ctx.save();
       u.ctx.strokeStyle = u.ctx.fillStyle = colour("--fail");
       u.ctx.lineWidth = scale;
-      u.ctx.setLineDash([6 * scale, 4 * scale]);
-      u.ctx.font = 11 * scale + "px system-ui, sans-serif";
-      u.ctx.textBaseline = "alphabetic";
-      const named = [];
-      for (const limit of chart.limits) {
-        if (limit.value > chart.max) continue;
-        const y = u.valToPos(limit.value, "y", true);
-        const crowded = named.some((at) => Math.abs(at - y) < 13 * scale);
-        named.push(y);
-        u.ctx.beginPath();
-        u.ctx.moveTo(left, y);
-        u.ctx.lineTo(left + width, y);
-        u.ctx.stroke();
-        u.ctx.textAlign = crowded ? "left" : "right";
-        const x = crowded ? left + 4 * scale : left + width - 4 * scale;
-        u.ctx.save();
-        u.ctx.setLineDash([]);
-        u.ctx.strokeStyle = colour("--card");
-        u.ctx.lineWidth = 3 * scale;
-        u.ctx.strokeText(limit.name, x, y - 4 * scale);
-        u.ctx.restore();
-        u.ctx.fillText(limit.name, x, y - 4 * scale);
+      u.ctx.font = limitFont(11 * scale);
+      u.ctx.textBaseline = "middle";
+      u.ctx.textAlign = "left";
+      let from = top, below = step * names.reduce((n, name) => n + name.lines.length, 0);
+      for (const name of names) {
+        const line = u.valToPos(Math.min(name.value, chart.max), "y", true), tall = step * name.lines.length;
+        if (name.value <= chart.max) {
+          u.ctx.setLineDash([6 * scale, 4 * scale]);
+          u.ctx.beginPath();
+          u.ctx.moveTo(left, line);
+          u.ctx.lineTo(left + width, line);
+          u.ctx.stroke();
+        }
+        const y = Math.max(from, Math.min(line - tall / 2, top + height - below));
+        if (y + tall > top + height + 1) continue;
+        name.lines.forEach((text, n) => u.ctx.fillText(text, left + width + nameGap * scale, y + (n + 0.5) * step, name.width * scale));
+        from = y + tall;
+        below -= tall;
       }
       u.ctx.restore();
     };
@@ -82,8 +93,9 @@
   function options(chart, width, reset) {
     const axis = {stroke: () => colour("--muted"), grid: {stroke: () => colour("--rule"), width: 1}, ticks: {show: false}, font: "11px system-ui, sans-serif"};
     const first = chart.times[0], last = chart.times[chart.times.length - 1];
+    const names = limitNames(chart, width), beside = Math.max(0, ...names.map((name) => name.width));
     return {
-      width, height: 200,
+      width, height: 200, padding: [null, beside ? beside + nameGap : null, null, null],
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
       cursor: {sync: {key: "time"}, drag: {x: true, y: false}},
       scales: {x: {time: !chart.names}, y: {range: [chart.min || 0, chart.max]}},
@@ -96,7 +108,7 @@
       }))),
       hooks: {
         drawClear: [grey(chart)],
-        draw: [limits(chart), marks(chart)],
+        draw: [limits(chart, names), marks(chart)],
         setScale: [(u, key) => { if (key === "x") reset.hidden = u.scales.x.min <= first && u.scales.x.max >= last; }],
       },
     };
