@@ -311,12 +311,13 @@ func TestPrometheusInTroubleInTheMiddleOfAReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		name   string
-		signal syscall.Signal
-		says   string
+		name    string
+		signal  syscall.Signal
+		timeout time.Duration
+		says    string
 	}{
-		{"killed", syscall.SIGKILL, "connection"},
-		{"hangs", syscall.SIGSTOP, "no answer within"},
+		{"killed", syscall.SIGKILL, time.Minute, "connection"},
+		{"hangs", syscall.SIGSTOP, 2 * time.Second, "no answer within"},
 	} {
 		for _, after := range []int32{1, 12} {
 			t.Run(fmt.Sprintf("%s at request %d", c.name, after), func(t *testing.T) {
@@ -331,7 +332,7 @@ func TestPrometheusInTroubleInTheMiddleOfAReport(t *testing.T) {
 					}
 					return false
 				})
-				rep, err := onServer(t, r, sla, address).Report(t.Context(), r.ID, analysis.Options{Timeout: 2 * time.Second})
+				rep, err := onServer(t, r, sla, address).Report(t.Context(), r.ID, analysis.Options{Timeout: c.timeout})
 				if err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), address) {
 					t.Errorf("got verdict %v and error %v, want an error that names the server and says %q", rep.Verdict, err, c.says)
 				}

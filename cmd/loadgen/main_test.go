@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
@@ -14,11 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/config"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/plumbline/plumbline/internal/analysis"
 	"github.com/plumbline/plumbline/internal/paracle"
 	"github.com/plumbline/plumbline/internal/store"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -109,15 +110,21 @@ func reportOn(t *testing.T, st *store.Store) report.Report {
 	return rep
 }
 
-// awaitLoad waits until the run is registered and has been under way for some scrapes.
+// awaitLoad waits until the run is registered and its requests are in the recording.
 func awaitLoad(t *testing.T, st *store.Store) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		text, err := os.ReadFile(filepath.Join(st.Dir("killed"), "run.json"))
-		var r run.Run
-		if err == nil && json.Unmarshal(text, &r) == nil && time.Since(r.Window.Start) > 5*time.Second {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		r, err := st.Load("killed")
+		if err != nil {
+			continue // not registered
+		}
+		live, err := promql.NewClient(r.Source.Live, config.DefaultHTTPClientConfig)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res, err := live.Query(t.Context(), "sum(increase(loadgen_requests_total[1m])) > 0", time.Now()); err == nil && len(res.Series) > 0 {
 			return
 		}
 	}
-	t.Fatal("the load never began")
+	t.Fatal("no load was recorded")
 }

@@ -106,6 +106,7 @@ func numbered(name, ext string, n int) string {
 // one does one run, and tells what came of it.
 func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Spec, n int) (run.Run, error) {
 	screen := newScreen(cmd.ErrOrStderr())
+	spec.OnWait = func(why error) { screen.say(fmt.Sprintf("waiting up to %s: %v", spec.Wait, why)) }
 	spec.OnStop = func() {
 		screen.say(fmt.Sprintf("stopping: requests in flight may take %s; a second Ctrl-C cuts them off", f.grace))
 	}

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -85,12 +85,42 @@ func startLoadgen(t *testing.T, dir, id string, args ...string) (wait func() (co
 // A child is the program under way.
 type child struct {
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
+	stderr transcript
+}
+
+// A transcript can be read while it is written.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *transcript) Write(text []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(text)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// awaitText waits until the program has said something.
+func (c *child) awaitText(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(c.stderr.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("got %s, want %s", c.stderr.String(), text)
+		}
+	}
 }
 
 func launch(t *testing.T, dir, id string, args ...string) *child {
 	t.Helper()
-	c := &child{cmd: exec.CommandContext(t.Context(), os.Args[0])}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // for one that would never end
+	t.Cleanup(cancel)
+	c := &child{cmd: exec.CommandContext(ctx, os.Args[0])}
 	c.cmd.Args = append([]string{"loadgen", "run", "s.yaml", "--profiles", "p.yaml", "--profile", "p", "--run", id}, args...)
 	c.cmd.Dir, c.cmd.Env, c.cmd.Stderr = dir, append(os.Environ(), "RUN="+id), &c.stderr
 	if err := c.cmd.Start(); err != nil {
@@ -132,17 +162,21 @@ func TestFourSegmentsAreOneRun(t *testing.T) {
 	}
 	prometheus := startPrometheus(t, binary, pages)
 
-	at := time.Now().Add(8 * time.Second).Truncate(time.Second) // Prometheus finds its targets after 5 s
+	at := time.Now().Add(12 * time.Second).Truncate(time.Second) // Prometheus finds its targets after 5 s
 	common := []string{"--target", server.URL, "--prometheus", prometheus, "--scrape-interval", "1s", "--seed", "7", "--start-at", at.Format(time.RFC3339)}
 	waits := []func() (int, string){startLoadgen(t, dir, "whole", append(common, "--listen", pages[0])...)}
 	for i := 1; i <= 4; i++ {
 		waits = append(waits, startLoadgen(t, dir, "parts", append(common, "--listen", pages[i], "--segment", fmt.Sprintf("%d/4", i))...))
 	}
+	var said []string
 	for i, wait := range waits {
-		if code, stderr := wait(); code != 0 && code != 3 { // 3 on a machine that is too busy
+		code, stderr := wait()
+		if code != 0 && code != 3 { // 3 on a machine that is too busy
 			t.Fatalf("process %d: exit code %d: %s", i, code, stderr)
 		}
+		said = append(said, stderr)
 	}
+	late := strings.Contains(said[1], "after the common start: it took longer to get ready") // on such a machine, too
 	whole, parts := target.of("whole"), target.of("parts")
 	if diff := cmp.Diff(whole, parts); diff != "" || len(whole) < 700 {
 		t.Errorf("%d kinds of requests arrived of one process (-), %d of four (+):\n%.2000s", len(whole), len(parts), diff)
@@ -152,8 +186,8 @@ func TestFourSegmentsAreOneRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.State != run.Complete || r.Generators.Expected != 4 || len(r.Generators.Segments) != 4 || !r.Window.Start.Equal(at) {
-		t.Errorf("got %s with %d of %d segments from %s, want it complete with 4 of 4 from %s", r.State, len(r.Generators.Segments), r.Generators.Expected, r.Window.Start, at)
+	if r.State != run.Complete || r.Generators.Expected != 4 || len(r.Generators.Segments) != 4 || r.Window.Start.Equal(at) == late {
+		t.Errorf("got %s with %d of %d segments from %s, want it complete with 4 of 4 from %s, unless it says otherwise: %s", r.State, len(r.Generators.Segments), r.Generators.Expected, r.Window.Start, at, said[1])
 	}
 	for i, g := range r.Generators.Segments {
 		if g.Segment != i+1 {
@@ -216,7 +250,7 @@ func TestTheFirstSegmentRecordsTheOthers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "first.yaml"), []byte(cfg), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	at := time.Now().Add(5 * time.Second).Format(time.RFC3339)
+	at := time.Now().Add(10 * time.Second).Format(time.RFC3339)
 	first := startLoadgen(t, dir, "three", "--target", server.URL, "--segment", "1/3", "--start-at", at, "--config", "first.yaml", "--instance", "first")
 	second := startLoadgen(t, dir, "three", "--target", server.URL, "--segment", "2/3", "--start-at", at, "--listen", page)
 	for i, wait := range []func() (int, string){first, second} {

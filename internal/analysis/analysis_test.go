@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/config"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/internal/testrun"
 	"github.com/plumbline/plumbline/pkg/loadgen"
+	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/report"
 	"github.com/plumbline/plumbline/pkg/run"
 	"github.com/plumbline/plumbline/pkg/slo"
@@ -151,11 +153,36 @@ func wantQuantile(t *testing.T, raw []float64, q float64, got report.Number) {
 	}
 }
 
+// onceRecorded does something in the middle of a run: when requests are in its recording.
+func onceRecorded(t *testing.T, st *store.Store, spec *testrun.Spec, do func()) {
+	t.Helper()
+	spec.ID = "middle"
+	done := false
+	spec.OnProgress = func(loadgen.Progress) {
+		if done {
+			return
+		}
+		r, err := st.Load(spec.ID)
+		if err != nil {
+			return // it has not begun
+		}
+		live, err := promql.NewClient(r.Source.Live, config.DefaultHTTPClientConfig)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if res, err := live.Query(t.Context(), "sum(increase(http_requests_total[1m])) > 0", time.Now()); err == nil && len(res.Series) > 0 {
+			done = true
+			do()
+		}
+	}
+}
+
 func TestTargetThatDiesIsKeptAndNeverAPass(t *testing.T) {
 	srv := sample(t)
 	st := store.Open(t.TempDir())
-	spec := short(t, srv.URL, 20*time.Second)
-	time.AfterFunc(2500*time.Millisecond, func() {
+	spec := short(t, srv.URL, 5*time.Minute)
+	onceRecorded(t, st, &spec, func() {
 		srv.Listener.Close()
 		srv.CloseClientConnections()
 	})
@@ -182,9 +209,11 @@ func TestTargetThatDiesIsKeptAndNeverAPass(t *testing.T) {
 func TestStoppedRunIsKeptAndNeverAPass(t *testing.T) {
 	srv := sample(t)
 	st := store.Open(t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	r, _, err := testrun.Execute(ctx, t.Context(), st, short(t, srv.URL, 30*time.Second))
+	spec := short(t, srv.URL, 5*time.Minute)
+	onceRecorded(t, st, &spec, cancel)
+	r, _, err := testrun.Execute(ctx, t.Context(), st, spec)
 	if err == nil {
 		t.Error("got no error for a run that was stopped")
 	}

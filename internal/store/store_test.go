@@ -593,9 +593,13 @@ func TestKilledInTheMiddle(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 4 {
 		child := startChild(t, dir, fmt.Sprintf("k%d-", round), 1_000_000)
-		deadline := time.Now().Add(20 * time.Second)
-		for count(dir) < 5*(round+1) && time.Now().Before(deadline) {
-			time.Sleep(time.Millisecond) // until it is in the middle of it
+		enough := count(dir) + 5
+		for deadline := time.Now().Add(time.Minute); count(dir) < enough; time.Sleep(time.Millisecond) { // until it is in the middle of it
+			if time.Now().After(deadline) {
+				child.Process.Kill()
+				child.Wait()
+				t.Fatalf("the child has saved %d runs of %d: %s", count(dir)+5-enough, 5, child.Stderr)
+			}
 		}
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)

@@ -2,6 +2,7 @@ package testrun
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -80,4 +81,9 @@ func (p *page) awaitRead(ctx context.Context, after time.Time) bool {
 	return true
 }
 
-func (p *page) close() error { return p.server.Close() }
+// close lets the readings that are under way end: the last one has the run's last counts.
+func (p *page) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return errors.Join(p.server.Shutdown(ctx), p.server.Close())
+}

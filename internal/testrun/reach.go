@@ -22,13 +22,17 @@ type Transport struct {
 	ConnectTimeout, Timeout time.Duration
 }
 
-// await waits until somebody listens at the target.
-func (t Transport) await(ctx context.Context, target *url.URL, patience time.Duration) error {
+// await waits until somebody listens at the target; waiting, if any, is told once why it has to.
+func (t Transport) await(ctx context.Context, target *url.URL, patience time.Duration, waiting func(why error)) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := t.reachable(ctx, target)
 		if err == nil || time.Now().After(deadline) {
 			return err
+		}
+		if waiting != nil {
+			waiting(err)
+			waiting = nil
 		}
 		select {
 		case <-ctx.Done():

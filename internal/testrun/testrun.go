@@ -59,6 +59,7 @@ type Spec struct {
 
 	OnResult   func(loadgen.Sample)
 	OnProgress func(loadgen.Progress) // called about every second
+	OnWait     func(why error)        // nobody listens at the target yet
 	OnStop     func()                 // ctx has ended the load; requests are still in flight
 	OnWarning  func(string)
 }
@@ -96,7 +97,7 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 	if err := spec.check(time.Now()); err != nil {
 		return run.Run{}, loadgen.Summary{}, err
 	}
-	if err := spec.Transport.await(ctx, spec.Target, spec.Wait); err != nil {
+	if err := spec.Transport.await(ctx, spec.Target, spec.Wait, spec.OnWait); err != nil {
 		return run.Run{}, loadgen.Summary{}, spec.orStopped(ctx, err)
 	}
 	id, err := reserve(st, spec)

@@ -227,7 +227,7 @@ func TestProgressInTheFirstSecond(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		g.begin()
+		g.begin(time.Now())
 		time.Sleep(400 * time.Millisecond)
 		for range 40 {
 			g.rec.record(g.rec.shards[0], &g.kinds[0].tasks[0].steps[0].channel, &result{status: 200, outcome: Success})
@@ -277,9 +277,15 @@ func TestHopelessRunsEnd(t *testing.T) {
 
 // Loopback, so that the whole path is the real one.
 func TestCountsAgree(t *testing.T) {
+	const enough = 200
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	var served, wrongToken, noCookie atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := served.Add(1)
+		if n == enough {
+			stop()
+		}
 		if r.URL.Path == "/login" {
 			http.SetCookie(w, &http.Cookie{Name: "sid", Value: "1", Path: "/"})
 			fmt.Fprint(w, `{"access_token": "secret"}`)
@@ -311,18 +317,18 @@ users:
 	}
 	registry := prometheus.NewRegistry()
 	g, err := New(Options{Scenario: s, Target: target, RunID: "r", Registry: registry,
-		Profile: Profile{Stages: []Stage{{5, 5, 300 * time.Millisecond, true}}}})
+		Profile: Profile{Stages: []Stage{{5, 5, time.Minute, true}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := total(t, registry, ""); got != 0 {
 		t.Errorf("before the start: got %v requests, want the series at 0", got)
 	}
-	sum, err := g.Run(t.Context(), t.Context())
+	sum, err := g.Run(ctx, t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := total(t, registry, ""); got != float64(sum.Requests) || sum.Requests != served.Load() || sum.Requests < 20 {
+	if got := total(t, registry, ""); got != float64(sum.Requests) || sum.Requests != served.Load() || sum.Requests < enough {
 		t.Errorf("requests: got %v in metrics, %d in the summary, %d served, want them equal", got, sum.Requests, served.Load())
 	}
 	if got := total(t, registry, string(BadStatus)); got != float64(sum.Failures) || sum.Failures == 0 {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -49,6 +50,25 @@ func sendOnce(t *testing.T, target, tasks string, change func(*Options)) []Sampl
 	for _, task := range user.kind.tasks {
 		user.runSteps(t.Context(), task.steps, asap)
 	}
+	return samples
+}
+
+// sendInBubble is sendOnce to a server of the test's own, in a synctest bubble.
+func sendInBubble(t *testing.T, h http.HandlerFunc, tasks string, change func(*Options)) (samples []Sample) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := newPipes()
+		server := &http.Server{Handler: h, Protocols: both()}
+		var serving sync.WaitGroup
+		serving.Go(func() { _ = server.Serve(l) }) // ends with ErrServerClosed
+		samples = sendOnce(t, "http://target", tasks, func(o *Options) {
+			o.Dial = l.dial
+			change(o)
+		})
+		_ = server.Close() // the test is over
+		_ = l.Close()
+		serving.Wait()
+	})
 	return samples
 }
 
@@ -174,12 +194,18 @@ func TestUntrustedCertificate(t *testing.T) {
 	}
 }
 
-// pausing makes a user wait after each request, longer than a connection may idle to be taken for alive.
-func pausing(o *Options) {
-	result := o.OnResult
-	o.OnResult = func(s Sample) {
-		result(s)
-		time.Sleep(4 * briefly)
+// pausing makes a user wait after each request, longer than a connection may idle
+// to be taken for alive, and for a server that says when it has closed it.
+func pausing(closed <-chan struct{}) func(*Options) {
+	return func(o *Options) {
+		result := o.OnResult
+		o.OnResult = func(s Sample) {
+			result(s)
+			if closed != nil {
+				<-closed
+			}
+			time.Sleep(4 * briefly)
+		}
 	}
 }
 
@@ -201,9 +227,9 @@ func TestDroppedRequests(t *testing.T) {
 	}{
 		{name: "POST", request: "request: POST /, json: {a: b}"},
 		{name: "GET", request: "request: GET /"},
-		{name: "after pauses", request: "request: POST /, json: {a: b}", change: pausing},
+		{name: "after pauses", request: "request: POST /, json: {a: b}", change: pausing(nil)},
 		{name: "over TLS", request: "request: POST /, json: {a: b}", secure: true},
-		{name: "over TLS after pauses", request: "request: POST /, json: {a: b}", secure: true, change: pausing},
+		{name: "over TLS after pauses", request: "request: POST /, json: {a: b}", secure: true, change: pausing(nil)},
 		{name: "over HTTP/2", request: "request: POST /, json: {a: b}", version: HTTP2},
 	} {
 		served.Store(0)
@@ -246,6 +272,12 @@ func TestIdleConnections(t *testing.T) {
 	}{{name: "plain"}, {name: "TLS", secure: true}, {name: "HTTP/2", version: HTTP2}} {
 		server := newServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		server.Config.IdleTimeout = briefly
+		closed := make(chan struct{}, 3)
+		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateClosed {
+				closed <- struct{}{}
+			}
+		}
 		if c.secure {
 			server.StartTLS()
 		} else {
@@ -254,7 +286,7 @@ func TestIdleConnections(t *testing.T) {
 		}
 		samples := sendOnce(t, server.URL, "{name: t, steps: [{name: a, request: POST /}, {name: b, request: POST /}, {name: c, request: GET /}]}", func(o *Options) {
 			o.HTTP, o.TLS = c.version, &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own server
-			pausing(o)
+			pausing(closed)(o)
 		})
 		wantAll(t, c.name, samples, 3, Success)
 		server.Close()
@@ -269,6 +301,7 @@ func TestClosedConnections(t *testing.T) {
 	}
 	defer l.Close()
 	var connections atomic.Int64
+	closed := make(chan struct{}, 4)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -287,9 +320,10 @@ func TestClosedConnections(t *testing.T) {
 			}
 			_, _ = io.WriteString(c, answer) // the client reads it
 			c.Close()                        // without having said so
+			closed <- struct{}{}
 		}
 	}()
-	samples := sendOnce(t, "http://"+l.Addr().String(), "{name: t, steps: [{name: a, request: GET /}, {name: b, request: GET /}, {name: c, request: POST /, json: {a: b}}]}", pausing)
+	samples := sendOnce(t, "http://"+l.Addr().String(), "{name: t, steps: [{name: a, request: GET /}, {name: b, request: GET /}, {name: c, request: POST /, json: {a: b}}]}", pausing(closed))
 	wantAll(t, "closed between requests", samples, 3, Success)
 	if connections.Load() != 3 {
 		t.Errorf("got %d connections, want 3", connections.Load())
@@ -316,7 +350,7 @@ func TestTimeouts(t *testing.T) {
 		server := newServer(handler)
 		server.Config.Protocols = both()
 		server.Start()
-		samples := sendOnce(t, server.URL, "{name: a, request: GET /fast}, {name: b, request: GET /slow}, {name: c, request: GET /fast}", func(o *Options) {
+		samples := sendOnce(t, server.URL, "{name: a, request: GET /fast, timeout: 1m}, {name: b, request: GET /slow}, {name: c, request: GET /fast, timeout: 1m}", func(o *Options) {
 			o.HTTP, o.Timeout = version, 50*time.Millisecond
 		})
 		if len(samples) != 3 || samples[0].Outcome != Success || samples[1].Outcome != TimedOut || samples[2].Outcome != Success {

@@ -178,8 +178,8 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 	if g.opts.Profile.Open {
 		g.runOpen(ctx, hard, end)
 	} else {
-		g.awaitStart(ctx)
-		g.begin()
+		start, _ := g.awaitStart(ctx)
+		g.begin(start)
 		watched := g.startWatch(ctx, end)
 		g.runClosed(ctx, hard)
 		end(nil)
@@ -226,8 +226,8 @@ func (g *Generator) nothingSent() error {
 	return &ErrNothingSent{g.firstCause(), t.answered == 0 && (t.sent > 0 || t.cutOff > 0)}
 }
 
-func (g *Generator) begin() {
-	g.start = g.opts.startTime(time.Now())
+func (g *Generator) begin(start time.Time) {
+	g.start = start
 	g.startNano.Store(g.start.UnixNano())
 	g.lastRate.set(math.NaN())
 	g.watch.begin(g)
@@ -358,10 +358,12 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 		g.wg.Go(func() { u.runOpen(ctx, loggedIn) })
 	}
 	watched := g.startWatch(ctx, end)
-	if g.awaitPool(ctx, loggedIn, pool) && g.settle(ctx) && g.awaitStart(ctx) {
-		g.begin()
-		g.arrive(ctx)
-		g.within = g.rec.load()
+	if g.awaitPool(ctx, loggedIn, pool) && g.settle(ctx) {
+		if start, ok := g.awaitStart(ctx); ok {
+			g.begin(start)
+			g.arrive(ctx)
+			g.within = g.rec.load()
+		}
 	}
 	g.closeQueues()
 	if ctx.Err() == nil {

@@ -69,35 +69,31 @@ func closedIteration(p Profile, user, life int, j uint64) uint64 {
 	return uint64(user) + (uint64(life)<<32|j)*uint64(max(p.MaxUsers(), 1))
 }
 
-// awaitStart waits for the time at which all segments begin; false when ctx ended before.
-func (g *Generator) awaitStart(ctx context.Context) bool {
-	wait := time.Until(g.opts.StartAt)
-	if g.opts.StartAt.IsZero() || wait <= 0 {
-		if late := -wait; !g.opts.StartAt.IsZero() && late > maxLateStart {
-			g.tell(fmt.Sprintf("the load of segment %s begins %s after the common start: it took longer to get ready", g.opts.Segment, late.Round(time.Millisecond)))
-		}
-		return ctx.Err() == nil
+// awaitStart waits for the time at which all segments begin, and gives the one at
+// which this one does; false when ctx ended before. Whoever was ready by then counts
+// from then, however late it wakes: what was due meanwhile is late, and measured so.
+func (g *Generator) awaitStart(ctx context.Context) (start time.Time, ok bool) {
+	now := time.Now()
+	if g.opts.StartAt.IsZero() {
+		return now, ctx.Err() == nil
+	}
+	wait := g.opts.StartAt.Sub(now)
+	if late := -wait; late > maxLateStart {
+		g.tell(fmt.Sprintf("the load of segment %s begins %s after the common start: it took longer to get ready", g.opts.Segment, late.Round(time.Millisecond)))
+		return now, ctx.Err() == nil
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
+		return time.Now(), false
 	case <-timer.C:
-		return true
+		return now.Add(wait), ctx.Err() == nil // with the reading of the monotonic clock
 	}
 }
 
-// maxLateStart is how late a segment may wake and still count from the common start.
+// maxLateStart is how late a segment may be ready and still count from the common start.
 const maxLateStart = 100 * time.Millisecond
-
-// startTime is the common start, unless it is long past.
-func (o Options) startTime(now time.Time) time.Time {
-	if late := now.Sub(o.StartAt); !o.StartAt.IsZero() && late >= 0 && late <= maxLateStart {
-		return now.Add(-late) // with the reading of the monotonic clock
-	}
-	return now
-}
 
 // Fits tells whether a scenario can be run under a profile, split like this:
 // there are rows for everybody, and users for every segment, in an open model of each kind.

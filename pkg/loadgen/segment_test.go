@@ -176,6 +176,38 @@ func TestSegmentsAreTheWhole(t *testing.T) {
 	}
 }
 
+// Segments that are ready in time, or nearly so, count from the common start.
+func TestCommonStart(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ready time.Duration // after the common start
+		late  bool
+	}{
+		{"in time", -5 * time.Second, false},
+		{"nearly in time", 50 * time.Millisecond, false},
+		{"too late", 3 * time.Second, true},
+	} {
+		for _, p := range []Profile{{Stages: []Stage{{1, 1, time.Second, true}}}, {Open: true, Stages: []Stage{{1, 1, time.Second, true}}}} {
+			var common, ready, start time.Time
+			var warnings []string
+			_, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) { time.Sleep(100 * time.Millisecond) }, func(o *Options, _ *pipes) {
+				ready = time.Now()
+				common = ready.Add(-c.ready)
+				o.StartAt, o.Segment = common, Segment{1, 1}
+				o.OnStart = func(at time.Time) { start = at }
+				o.OnWarning = func(text string) { warnings = append(warnings, text) }
+			})
+			want := common
+			if c.late {
+				want = ready
+			}
+			if told := strings.Contains(strings.Join(warnings, "\n"), "begins 3s after the common start"); err != nil || !start.Equal(want) || told != c.late {
+				t.Errorf("%s, open %v: got %v, a start %s after the common one and warnings %q, want %s", c.name, p.Open, err, start.Sub(common), warnings, want.Sub(common))
+			}
+		}
+	}
+}
+
 func TestFits(t *testing.T) {
 	s := segmentedScenario(t, segmentScenario+secondKind)
 	for _, c := range []struct {

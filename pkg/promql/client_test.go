@@ -225,7 +225,9 @@ func TestNoMoreThanEightQuestionsAtOnce(t *testing.T) {
 		var now, most atomic.Int32
 		client := newClient(t, "http://prometheus.example")
 		client.http = &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
-			most.Store(max(most.Load(), now.Add(1)))
+			n := now.Add(1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+			}
 			time.Sleep(time.Second)
 			now.Add(-1)
 			return fakeReply(http.StatusOK, http.Header{}, goodVector), nil

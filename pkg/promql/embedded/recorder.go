@@ -216,8 +216,11 @@ func (r *Recorder) WaitFirstScrape(ctx context.Context) (warnings []string, err 
 		select {
 		case <-ctx.Done():
 			var why []string
-			for job, reason := range missing {
+			for job, reason := range r.unscraped(targets) { // as it is now
 				why = append(why, job+": "+reason)
+			}
+			if len(why) == 0 {
+				return warnings, nil
 			}
 			slices.Sort(why)
 			return warnings, fmt.Errorf("no scrape of %s", strings.Join(why, "; "))

@@ -61,6 +61,28 @@ func record(t *testing.T, dir string, targets ...Target) *Recorder {
 	return r
 }
 
+// untilRefused is a context that ends when a scrape has failed for a reason. The first
+// ones may have failed for another: they have little time.
+func untilRefused(t *testing.T, r *Recorder, why string) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	go func() {
+		defer cancel()
+		for ctx.Err() == nil {
+			for _, active := range r.scraper.TargetsActive() {
+				for _, target := range active {
+					if err := target.LastError(); err != nil && strings.Contains(err.Error(), why) {
+						return
+					}
+				}
+			}
+			time.Sleep(interval / 5)
+		}
+	}()
+	return ctx
+}
+
 // awaitScrapes waits until another n samples of up are there.
 func awaitScrapes(t *testing.T, r *Recorder, n int) {
 	t.Helper()
@@ -268,9 +290,7 @@ func TestOptionalTargetIsLeftOutAndARequiredOneIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r2.Abandon()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	if _, err := r2.WaitFirstScrape(ctx); err == nil || !strings.Contains(err.Error(), "connection refused") {
+	if _, err := r2.WaitFirstScrape(untilRefused(t, r2, "connection refused")); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v, want the reason why gone can't be scraped", err)
 	}
 }
@@ -295,11 +315,9 @@ func TestTargetBehindTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		if _, err := r.WaitFirstScrape(ctx); (err == nil) != c.works || err != nil && !strings.Contains(err.Error(), "certificate") {
+		if _, err := r.WaitFirstScrape(untilRefused(t, r, "certificate")); (err == nil) != c.works || err != nil && !strings.Contains(err.Error(), "certificate") {
 			t.Errorf("%s: got %v, want that it works: %v", c.name, err, c.works)
 		}
-		cancel()
 		if err := r.Abandon(); err != nil {
 			t.Error(err)
 		}
