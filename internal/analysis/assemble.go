@@ -271,6 +271,10 @@ func (x *analyzed) requests(ctx context.Context) ([]report.Request, error) {
 	if err != nil || len(counts.Groups) == 0 {
 		return []report.Request{}, err
 	}
+	sent, err := x.meter.Sent(ctx, sel, x.run)
+	if err != nil {
+		return nil, err
+	}
 	rows := map[string]*report.Request{"": {Reasons: map[string]int64{}}}
 	var names []string
 	for _, g := range counts.Groups {
@@ -282,6 +286,7 @@ func (x *analyzed) requests(ctx context.Context) ([]report.Request, error) {
 		n := int64(math.Round(g.Total(0, counts.Grid.N)))
 		for _, row := range []*report.Request{rows[name], rows[""]} {
 			row.Requests += n
+			row.RequestsPerSecond += report.Number(sent.PerSecond(g.Values))
 			if outcome := g.Labels.Get("outcome"); outcome != "success" && n > 0 {
 				row.Failures += n
 				row.Reasons[outcome] += n
@@ -295,7 +300,6 @@ func (x *analyzed) requests(ctx context.Context) ([]report.Request, error) {
 	out := []report.Request{}
 	for _, name := range append(names, "") {
 		row := rows[name]
-		row.RequestsPerSecond = report.Number(float64(row.Requests) / x.run.Window.Duration().Seconds())
 		var form promql.HistogramForm
 		if row.ResponseTime, form, err = x.times(ctx, sel.Named("loadgen_response_time_seconds"), name, longest(slowest, name)); err != nil {
 			return nil, err
@@ -312,7 +316,7 @@ func (x *analyzed) requests(ctx context.Context) ([]report.Request, error) {
 // askedOfRequest are the questions behind a row of the requests. The generator's
 // counters are 0 when the load begins, so nothing is extrapolated there.
 func (x *analyzed) askedOfRequest(name string, form promql.HistogramForm) map[string]report.Question {
-	window, end := x.seen(x.run.Window), x.run.Window.End
+	window, end, sent := x.seen(x.run.Window), x.run.Window.End, x.run.Sent()
 	matchers := fmt.Sprintf("run=%q", x.run.ID)
 	if name != "" {
 		matchers += fmt.Sprintf(",request=%q", name)
@@ -322,7 +326,7 @@ func (x *analyzed) askedOfRequest(name string, form promql.HistogramForm) map[st
 	asked := map[string]report.Question{
 		"requests":            x.question(promql.Increase(all, window), end),
 		"failures":            x.question(promql.Increase(failed, window)+" or vector(0)", end),
-		"requests_per_second": x.question(fmt.Sprintf("%s / %v", promql.Increase(all, window), x.run.Window.Duration().Seconds()), end),
+		"requests_per_second": x.question(fmt.Sprintf("%s / %v", promql.Increase(all, x.seen(sent)), sent.Duration().Seconds()), sent.End),
 		"mean":                x.question(promql.Mean(times, form, window), end),
 		"max":                 x.question("max(loadgen_response_time_max_seconds{"+matchers+"})", end.Add(x.meter.Scrape())),
 	}
@@ -416,7 +420,7 @@ func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error)
 		if !(d.Count() > 0) {
 			continue
 		}
-		histogram, w := promql.Expand(side.of, x.vars()), slo.Scored(x.run)
+		histogram, w := promql.Expand(side.of, x.vars()), slo.Answered(x.run)
 		// No answer took the service longer than it took to arrive; where the service
 		// has longer times, they are of other requests.
 		longest := slowest
@@ -436,7 +440,8 @@ func (x *analyzed) percentiles(ctx context.Context) ([]report.Percentile, error)
 	return out, nil
 }
 
-// scoredTimes is the distribution of a histogram over the scored window; empty for none.
+// scoredTimes is the distribution of a histogram over the scored window, with its late
+// answers; empty for none.
 func (x *analyzed) scoredTimes(ctx context.Context, of string) (d promql.Distribution, err error) {
 	if of == "" {
 		return d, nil
@@ -449,7 +454,7 @@ func (x *analyzed) scoredTimes(ctx context.Context, of string) (d promql.Distrib
 	if err != nil || len(spreads) == 0 {
 		return d, err
 	}
-	from, to := grid.Cells(slo.Scored(x.run))
+	from, to := grid.Cells(slo.Answered(x.run))
 	return spreads[0].Over(from, to), nil
 }
 

@@ -225,6 +225,7 @@ const (
 // A stretch is intervals in which the load was one level.
 type stretch struct {
 	from, to int
+	answered int // the interval by which what was due in it had been answered
 	load     float64
 	open     bool
 	moving   bool // a slice of a ramp
@@ -242,7 +243,8 @@ func (x *analyzed) stretches(l *loadSeries) []stretch {
 		to = min(to, l.n)
 		if s.From == s.To {
 			if to-from >= leastCells && s.From > 0 {
-				all = append(all, stretch{from, to, s.From, s.Open, false})
+				_, answered := l.grid.Cells(x.run.Answered(s.Intersect(x.run.Window)))
+				all = append(all, stretch{from, to, min(answered, l.n), s.From, s.Open, false})
 			}
 			continue
 		}
@@ -253,7 +255,7 @@ func (x *analyzed) stretches(l *loadSeries) []stretch {
 		for i := range parts {
 			a, b := from+i*(to-from)/parts, from+(i+1)*(to-from)/parts
 			middle := (float64(a+b)/2 - float64(from)) / float64(to-from)
-			all = append(all, stretch{a, b, s.From + middle*(s.To-s.From), s.Open, true})
+			all = append(all, stretch{a, b, b, s.From + middle*(s.To-s.From), s.Open, true})
 		}
 	}
 	return all
@@ -304,7 +306,7 @@ func (x *analyzed) level(l *loadSeries, s stretch, measures map[string]func(from
 	inFlight := slices.DeleteFunc(slices.Clone(l.inFlight[s.from:s.to]), math.IsNaN)
 	level.InFlight, level.Samples = stats.Mean(inFlight), len(inFlight)
 	for id, measure := range measures {
-		level.Indicators[id] = measure(s.from, s.to)
+		level.Indicators[id] = measure(s.from, s.answered)
 	}
 	return level
 }

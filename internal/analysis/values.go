@@ -20,7 +20,7 @@ import (
 
 // measuredBy counts the ways of measuring that this program has had: values that
 // were kept by another are measured again.
-const measuredBy = 2
+const measuredBy = 3
 
 // values are what a run measured, by objective, for comparisons.
 func (x *analyzed) values() compare.RunValues { return runValues(x.run, x.kept()) }

@@ -20,8 +20,7 @@ type Segment struct {
 	State     run.State     `json:"state"`
 	Generator run.Generator `json:"generator"`
 	Requests  int64         `json:"requests"`
-	End       time.Time     `json:"end,omitzero"`      // of its last request
-	Overran   bool          `json:"overran,omitempty"` // as loadgen's summary says it
+	Stages    []run.Stage   `json:"stages,omitempty"` // of the profile, with when it had the last answers
 }
 
 func (s *Store) segmentFile(id string, n int) string {

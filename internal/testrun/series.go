@@ -13,7 +13,6 @@ import (
 	"github.com/plumbline/plumbline/pkg/loadgen"
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
-	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // scrapePatience is how long a Prometheus may take to tell its scrape interval.
@@ -123,8 +122,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 		t.push = nil
 	}
 	if t.spec.Segment.Of > 1 {
-		errs = append(errs, t.store.SaveSegment(t.run.ID, store.Segment{State: t.run.State, Generator: t.run.Generators.Segments[0], Requests: summary.Requests,
-			End: t.run.Window.End, Overran: summary.Overran && t.run.State == run.Complete}))
+		errs = append(errs, t.store.SaveSegment(t.run.ID, store.Segment{State: t.run.State, Generator: t.run.Generators.Segments[0], Requests: summary.Requests, Stages: t.run.Stages}))
 	}
 	if t.spec.owns() {
 		if t.spec.Segment.Of > 1 {
@@ -132,7 +130,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 				t.warn(err.Error())
 			}
 		}
-		errs = append(errs, t.scoreOverrun(summary))
+		errs = append(errs, t.answeredByAll())
 	}
 	if t.recorder != nil {
 		t.page.live.close()

@@ -57,6 +57,7 @@ type Spec struct {
 	K6Metrics   bool                    // the same under k6's names as well
 	CSV         *loadgen.LocustCSV
 
+	OnStart    func(at time.Time) // the load begins
 	OnResult   func(loadgen.Sample)
 	OnProgress func(loadgen.Progress) // called about every second
 	OnWait     func(why error)        // nobody listens at the target yet
@@ -268,6 +269,9 @@ func (t *testRun) started(at time.Time) {
 	if t.spec.owns() {
 		t.saveErr = t.store.Save(t.run)
 	}
+	if t.spec.OnStart != nil {
+		t.spec.OnStart(at)
+	}
 }
 
 func (t *testRun) warn(text string) {
@@ -347,6 +351,9 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 		t.run.Window.Start = t.run.Window.End
 	}
 	t.run.Steady = t.run.Steady.Intersect(t.run.Window)
+	if len(t.run.Stages) > 0 {
+		t.run.Stages = summary.Stages
+	}
 	t.run.State = run.Complete
 	if loadErr != nil {
 		t.run.State, t.run.Reason = run.Aborted, loadErr.Error()
@@ -357,34 +364,23 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 	return errors.Join(t.finishSeries(hard, summary), t.saveErr, t.save())
 }
 
-// scoreOverrun lets the scored window last until all was answered, where the
-// answers after its end would make it look worse. Without the longest waits an overloaded
-// service would look well: that is coordinated omission. The closing scrape is a part of it.
-func (t *testRun) scoreOverrun(summary loadgen.Summary) error {
-	overran, ended := summary.Overran, t.run.Window.End
-	if t.spec.Segment.Of > 1 {
-		all, err := t.store.Segments(t.run.ID)
-		if err != nil {
-			return err
-		}
-		for _, s := range all {
-			overran = overran || s.Overran
-			if s.End.After(ended) {
-				ended = s.End
+// answeredByAll takes over when each stage had the last of all segments' answers.
+func (t *testRun) answeredByAll() error {
+	if t.spec.Segment.Of <= 1 {
+		return nil
+	}
+	all, err := t.store.Segments(t.run.ID)
+	for _, s := range all {
+		for i, stage := range s.Stages {
+			if i < len(t.run.Stages) && stage.Answered.After(t.run.Stages[i].Answered) {
+				t.run.Stages[i].Answered = stage.Answered
+			}
+			if stage.Answered.After(t.run.Window.End) {
+				t.run.Window.End = stage.Answered
 			}
 		}
 	}
-	stages, scrape := t.run.Stages, t.run.Source.Scrape()
-	late := ended.Sub(t.run.Steady.End)
-	if !overran || t.run.State != run.Complete || t.run.Steady.IsZero() || late < scrape || !t.run.Steady.End.Equal(stages[len(stages)-1].End) {
-		return nil
-	}
-	const closing = 200 * time.Millisecond // what that scrape may take
-	intervals := (ended.Sub(t.run.Window.Start) + closing + scrape - 1) / scrape
-	t.run.Window.End = t.run.Window.Start.Add(intervals * scrape)
-	t.run.Steady.End = t.run.Window.End
-	t.warn(fmt.Sprintf("the slowest answers came up to %s after the end of the profile; they are scored, so that the scored window is longer by that, and its rates are lower", late.Round(100*time.Millisecond)))
-	return nil
+	return err
 }
 
 func (t *testRun) save() error {

@@ -105,7 +105,9 @@ type Generator struct {
 	ready     atomic.Int64  // users whose start has succeeded
 	running   atomic.Int64  // of those, who have not left
 	refused   atomic.Int64  // users whose start never succeeded, though they tried
-	within    *tally        // what had been counted when the last arrival had become due; nil in a closed model
+	sent      *tally        // what had been counted when the profile, or the user, had ended the load; nil until then
+	sentUntil time.Time     // when that was
+	tails     []tail        // of the stages, in an open model
 	doors     chan struct{} // holds one token for each user that is connecting
 	wg        sync.WaitGroup
 	watch     watch
@@ -182,6 +184,7 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 		g.begin(start)
 		watched := g.startWatch(ctx, end)
 		g.runClosed(ctx, hard)
+		g.countSent()
 		end(nil)
 		<-watched
 	}
@@ -193,6 +196,11 @@ func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
 		g.tell(fmt.Sprintf("%d of %d users never logged in", refused, refused+g.ready.Load()))
 	}
 	return s, err
+}
+
+// countSent takes down what had been counted by the end of the load: rates are of that.
+func (g *Generator) countSent() {
+	g.sent, g.sentUntil = g.rec.load(), time.Now()
 }
 
 // CheckTarget finds what a target can't have: it is where all requests go, and
@@ -362,7 +370,7 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 		if start, ok := g.awaitStart(ctx); ok {
 			g.begin(start)
 			g.arrive(ctx)
-			g.within = g.rec.load()
+			g.countSent()
 		}
 	}
 	g.closeQueues()
@@ -422,26 +430,29 @@ func (g *Generator) arrive(ctx context.Context) {
 	defer stop()
 	arrivals := g.opts.Profile.Arrivals(g.opts.Seed, g.opts.Segment)
 	begun := g.start.Sub(g.fleet.epoch)
-	stages, told := g.opts.Profile.RunStages(g.start), false
+	g.openTails(begun)
+	stage := 0
 	for ctx.Err() == nil {
 		after, more := arrivals.Next()
 		if !more { // the profile lasts until its end, whenever its last arrival is
 			after = g.opts.Profile.Duration()
 		}
 		due := begun + after
-		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) || !more {
+		if wait := due - g.fleet.now(); wait > 0 && !m.wait(wait) {
 			return
 		}
-		for len(stages) > 0 && after >= stages[0].End.Sub(g.start) {
-			if backlog := g.queued(); stages[0].Scored && backlog > 0 && !told {
-				told = true
-				g.tell(fmt.Sprintf("%d iterations still waited for a user when a scored stage ended, %s after the start: how long they took is in none of its figures", backlog, stages[0].End.Sub(g.start)))
-			}
-			stages = stages[1:]
+		for ; stage < len(g.tails) && due >= g.tails[stage].end; stage++ {
+			t := &g.tails[stage]
+			g.wg.Go(func() { t.close(g.rec) })
 		}
+		if !more {
+			return
+		}
+		of := &g.tails[min(stage, len(g.tails)-1)]
+		of.due.Add(1)
 		dropped, number := uint64(0), arrivals.Number()
 		select {
-		case g.kindOfArrival(number).queue <- arrival{number, due}:
+		case g.kindOfArrival(number).queue <- arrival{number, due, of}:
 		default:
 			dropped = 1
 		}

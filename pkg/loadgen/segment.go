@@ -60,6 +60,7 @@ func (s Segment) has(arrival uint64) bool {
 type arrival struct {
 	number uint64        // among all of the run, from 0
 	due    time.Duration // on the fleet's clock
+	stage  *tail         // in which it is due
 }
 
 // closedIteration numbers the iterations of a closed model: the j-th of user k

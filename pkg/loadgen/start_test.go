@@ -105,43 +105,70 @@ func TestUsersOfAnOpenModel(t *testing.T) {
 	}
 }
 
-// That what is answered after the end would make a run look worse is told.
-func TestOverrun(t *testing.T) {
+// When the last answers of a stage came is known where its figures need them, and told
+// where it would look better without.
+func TestLateAnswers(t *testing.T) {
+	const frozen = 7 * time.Second // an answer in the freeze comes then, and 1 s after the first stage's end
 	for _, c := range []struct {
-		name    string
-		pool    int
-		takes   time.Duration
-		frozen  bool // over the end
-		overran bool
+		name     string
+		pool     int
+		takes    time.Duration
+		freezes  bool // from second 4 on
+		after    []Stage
+		answered time.Duration // after the first stage's end, 0.2 s more or less; 0: it doesn't need them
+		told     bool
 	}{
-		{"overloaded, arrivals wait for a user", 1, 20 * time.Millisecond, false, true},
-		{"frozen, all are in flight", 1000, time.Millisecond, true, true},
-		{"it keeps up", 10, 20 * time.Millisecond, false, false},
-		{"slow, and it keeps up", 1000, 2 * time.Second, false, false},
+		{"overloaded, arrivals wait for a user", 1, 20 * time.Millisecond, false, nil, 6 * time.Second, true},
+		{"frozen, all are in flight", 1000, time.Millisecond, true, nil, time.Second, true},
+		{"it keeps up", 10, 20 * time.Millisecond, false, nil, 0, false},
+		{"slow, and it keeps up", 1000, 2 * time.Second, false, nil, 2 * time.Second, false},
+		{"slow, and it keeps up, before another stage", 1000, 2 * time.Second, false, []Stage{{50, 50, 5 * time.Second, false}}, 0, false},
+		{"frozen before another stage", 1000, time.Millisecond, true, []Stage{{50, 50, 5 * time.Second, true}}, time.Second, true},
+		{"a backlog before another stage", 1, 20 * time.Millisecond, false, []Stage{{1, 1, 10 * time.Second, false}}, 6 * time.Second, true},
 	} {
-		p := Profile{Open: true, MaxInFlight: c.pool, Stages: []Stage{{100, 100, 6 * time.Second, true}}}
+		p := Profile{Open: true, MaxInFlight: c.pool, Stages: append([]Stage{{100, 100, 6 * time.Second, true}}, c.after...)}
 		var begun time.Time
+		var warnings []string
 		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) {
 			time.Sleep(c.takes)
-			if c.frozen && time.Since(begun) > 4*time.Second {
-				time.Sleep(7*time.Second - time.Since(begun))
+			if at := time.Since(begun); c.freezes && at > 4*time.Second && at < frozen {
+				time.Sleep(frozen - at)
 			}
-		}, func(o *Options, _ *pipes) { o.OnStart = func(at time.Time) { begun = at } })
-		if err != nil || sum.Overran != c.overran || sum.Requests != 600 {
-			t.Errorf("%s: got %v, overran: %v after %d requests, want %v after 600", c.name, err, sum.Overran, sum.Requests, c.overran)
+		}, func(o *Options, _ *pipes) {
+			o.OnStart = func(at time.Time) { begun = at }
+			o.OnWarning = func(text string) { warnings = append(warnings, text) }
+		})
+		got := time.Duration(0)
+		if first := sum.Stages[0]; !first.Answered.IsZero() {
+			got = first.Answered.Sub(first.End)
+		}
+		if err != nil || (got-c.answered).Abs() > 200*time.Millisecond {
+			t.Errorf("%s: got %v, answered %s after the stage, want %s", c.name, err, got, c.answered)
+		}
+		if told := strings.Contains(strings.Join(warnings, "\n"), "what was due in a scored stage was answered up to "); told != c.told {
+			t.Errorf("%s: got warnings %q, want that told: %v", c.name, warnings, c.told)
 		}
 	}
 }
 
-// A stage that leaves its longest waits to the next one is told of.
-func TestBacklogOfAStage(t *testing.T) {
-	for _, takes := range []time.Duration{20 * time.Millisecond, time.Millisecond} {
-		var warnings []string
-		p := Profile{Open: true, MaxInFlight: 1, Stages: []Stage{{100, 100, 3 * time.Second, true}, {10, 10, 3 * time.Second, false}}}
-		_, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) { time.Sleep(takes) },
-			func(o *Options, _ *pipes) { o.OnWarning = func(text string) { warnings = append(warnings, text) } })
-		if told := strings.Contains(strings.Join(warnings, "\n"), "still waited for a user when a scored stage ended, 3s after the start"); err != nil || told != (takes > 10*time.Millisecond) {
-			t.Errorf("%v each: got %v and warnings %q", takes, err, warnings)
+// Rates are those of the time in which load was sent, also when the last answer takes long.
+func TestRatesWithALateAnswer(t *testing.T) {
+	for name, p := range map[string]Profile{
+		"closed": {Stages: []Stage{{10, 10, 10 * time.Second, true}}},
+		"open":   {Open: true, MaxInFlight: 10, Stages: []Stage{{10, 10, 10 * time.Second, true}}},
+	} {
+		var n atomic.Int64
+		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) {
+			time.Sleep(time.Second)
+			if n.Add(1) == 50 {
+				time.Sleep(20 * time.Second)
+			}
+		}, nil)
+		if took := sum.Window.Duration(); err != nil || took < 20*time.Second {
+			t.Fatalf("%s: got %v after %s, want an answer that comes late", name, err, took)
+		}
+		if got := sum.RequestsPerSecond; got < 8 || got > 10 {
+			t.Errorf("%s: got %v requests a second, want about 9: those of 10 s", name, got)
 		}
 	}
 }

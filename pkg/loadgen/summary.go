@@ -21,7 +21,7 @@ type Times struct {
 type Totals struct {
 	Requests          int64   `json:"requests"`
 	Failures          int64   `json:"failures"`
-	RequestsPerSecond float64 `json:"requests_per_second"`
+	RequestsPerSecond float64 `json:"requests_per_second"` // over the time in which load was sent
 	ResponseTime      Times   `json:"response_time"`
 	ServiceTime       Times   `json:"service_time"`
 }
@@ -42,37 +42,33 @@ type Summary struct {
 	Due        int64           `json:"due"`
 	Dropped    int64           `json:"dropped"`
 	CutOff     int64           `json:"cut_off,omitempty"` // requests that a hard stop ended; in no other count
-	Overran    bool            `json:"overran,omitempty"` // in an open model: what was answered after the profile's end makes the p99 response time longer by over 5 %
 	StartLag   Times           `json:"start_lag"`         // how much later than due the generator itself started iterations
 	Validity   run.Generator   `json:"validity"`
-	Window     run.Window      `json:"window"` // from the start of the load to its end
+	Window     run.Window      `json:"window"` // from the start of the load to its last answer
+	Stages     []run.Stage     `json:"stages"` // of the profile
 }
-
-// What is answered after the end of the profile matters when it makes this
-// quantile of the response time so many times longer.
-const (
-	overrunQuantile = 0.99
-	overrunRatio    = 1.05
-)
 
 func (g *Generator) summary(end time.Time) Summary {
 	t := g.rec.load()
 	s := Summary{Iterations: int64(t.iterations), Due: int64(t.due), Dropped: int64(t.dropped), CutOff: int64(t.cutOff),
-		StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}}
-	seconds := max(s.Window.Duration().Seconds(), 1e-9)
+		StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}, Stages: g.stages()}
+	if g.sent == nil { // the load never began
+		g.sent, g.sentUntil = &tally{}, end
+	}
+	seconds := max(g.sentUntil.Sub(g.start).Seconds(), 1e-9)
+	sent := g.rec.byRequest(g.sent)
 	var all timing
-	for _, r := range g.rec.byRequest(t) {
+	for i, r := range g.rec.byRequest(t) {
 		all.response.merge(&r.response)
 		all.service.merge(&r.service)
 		s.Requests += r.Requests
 		s.Failures += r.Failures
-		r.RequestsPerSecond = float64(r.Requests) / seconds
+		r.RequestsPerSecond = float64(sent[i].Requests) / seconds
+		s.RequestsPerSecond += r.RequestsPerSecond
 		r.ResponseTime, r.ServiceTime = r.response.times(), r.service.times()
 		s.ByRequest = append(s.ByRequest, r.RequestTotals)
 	}
-	s.RequestsPerSecond = float64(s.Requests) / seconds
 	s.ResponseTime, s.ServiceTime = all.response.times(), all.service.times()
-	s.Overran = g.within != nil && t.quantile(overrunQuantile) > overrunRatio*g.within.quantile(overrunQuantile)
 	s.Validity = g.validity(t)
 	return s
 }

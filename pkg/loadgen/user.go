@@ -169,6 +169,7 @@ func (u *user) runOpen(ctx context.Context, loggedIn chan<- struct{}) {
 			u.scope.begin(a.number)
 			u.shard.iterate(false, u.g.fleet.now()-max(a.due, free))
 			free = u.iterate(ctx, a.due)
+			a.stage.ended(free)
 		}
 	}
 }

@@ -40,6 +40,31 @@ type Run struct {
 	Version  string   `json:"plumbline_version,omitempty"`
 }
 
+// Sent is the part of the window in which load was sent: what was answered later took
+// its time, but nothing was asked meanwhile. A window that is longer by less than a
+// scrape interval is whole: its last scrape saw all.
+func (r Run) Sent() Window {
+	w := r.Window
+	if n := len(r.Stages); n > 0 && w.End.Sub(r.Stages[n-1].End) >= max(r.Source.Scrape(), 1) {
+		w.End = r.Stages[n-1].End
+	}
+	return w
+}
+
+// Answered is a window that lasts until the scrape by which all was answered that was
+// due in the stage it ends with. Without the longest waits an overloaded service would
+// look well: that is coordinated omission.
+func (r Run) Answered(w Window) Window {
+	step := r.Source.Scrape()
+	for _, s := range r.Stages {
+		if s.End.Equal(w.End) && s.Answered.After(s.End) && step > 0 {
+			intervals := (s.Answered.Sub(r.Window.Start) + 2*step - 1) / step
+			w.End = r.Window.Start.Add(intervals * step)
+		}
+	}
+	return w
+}
+
 // State tells whether a run can be trusted to be whole.
 type State string
 
@@ -84,6 +109,11 @@ type Stage struct {
 	To     float64 `json:"to"`
 	Open   bool    `json:"open,omitempty"`
 	Scored bool    `json:"scored"`
+
+	// Answered is when the last that was due in the stage had its answer, where that
+	// came after its end and matters to it; in open models only, since in a closed one
+	// who waits asks nothing.
+	Answered time.Time `json:"answered,omitzero"`
 }
 
 // Load is what the profile asked for, as far as comparisons and Little's law need it.

@@ -90,7 +90,7 @@ type Result struct {
 
 // Measure measures and judges everything that holds for the run.
 func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Scores, error) {
-	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: Scored(s.Run), targets: &targets{}}
+	ms := measurer{meter: m, scope: s, vars: variables(a.Vars, s.Run, m.Scrape()), whole: s.Run.Window, steady: Scored(s.Run), answered: Answered(s.Run), targets: &targets{}}
 	objectives := slices.DeleteFunc(slices.Clone(a.Objectives), func(o Objective) bool { return !o.When.Matches(s.Run) })
 	scores := Scores{Objectives: make([]Result, len(objectives)), Resources: make([]ResourceResult, len(a.Resources))}
 	g, ctx := errgroup.WithContext(ctx)
@@ -119,11 +119,11 @@ func (a Agreement) Measure(ctx context.Context, m *promql.Meter, s Scope) (Score
 }
 
 type measurer struct {
-	meter         *promql.Meter
-	scope         Scope
-	vars          map[string]string
-	whole, steady run.Window
-	targets       *targets
+	meter                   *promql.Meter
+	scope                   Scope
+	vars                    map[string]string
+	whole, steady, answered run.Window
+	targets                 *targets
 }
 
 // targets collects the coverage of all targets that were read.
@@ -290,11 +290,19 @@ func (ms measurer) rate(ctx context.Context, r Rate, by []string) ([]Result, err
 	if err != nil || len(rows) == 0 || math.IsNaN(rows[0].Value) {
 		return rows, err
 	}
+	sel, err := ms.selector(r.Of)
+	if err != nil {
+		return nil, err
+	}
+	sent, err := ms.meter.Sent(ctx, sel, ms.scope.Run)
+	if err != nil {
+		return nil, err
+	}
 	over := time.Duration(r.Over)
 	for i := range rows {
 		row := &rows[i]
 		if over == 0 {
-			row.Value /= ms.whole.Duration().Seconds()
+			row.Value = sent.PerSecond(row.Samples)
 			row.Intervals = quotients(row.Samples, slices.Repeat([]float64{ms.meter.Scrape().Seconds()}, len(row.Samples)))
 			continue
 		}
@@ -450,7 +458,7 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 	if err != nil {
 		return nil, err
 	}
-	from, to := grid.Cells(ms.steady)
+	from, to := grid.Cells(ms.answered)
 	var rows []Result
 	for _, s := range spreads {
 		d := s.Over(from, to)
@@ -498,7 +506,7 @@ func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, 
 	if err != nil {
 		return nil, err
 	}
-	from, to := counts.Grid.Cells(ms.steady)
+	from, to := counts.Grid.Cells(ms.answered)
 	if len(counts.Groups) == 0 {
 		return ms.nativeMean(ctx, sel, by, coverage)
 	}
@@ -521,7 +529,7 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 	if err != nil {
 		return nil, err
 	}
-	from, to := grid.Cells(ms.steady)
+	from, to := grid.Cells(ms.answered)
 	var rows []Result
 	for _, s := range spreads {
 		sums, counts := make([]float64, len(s.Intervals)), make([]float64, len(s.Intervals))
@@ -552,6 +560,17 @@ func meanRow(ls labels.Labels, sums, counts []float64, from, to int, coverage fl
 	return row
 }
 
+// reduced is the window that a gauge is reduced over, up to the scrape that follows, which
+// sees what it was at the end. What is highest may have been when late answers came.
+func (ms measurer) reduced(reduce string) run.Window {
+	w := ms.steady
+	if reduce == "max" {
+		w = ms.answered
+	}
+	w.End = w.End.Add(ms.meter.Scrape())
+	return w
+}
+
 // gauge reduces an expression over the steady window, series by series of a label.
 func (ms measurer) gauge(ctx context.Context, g Gauge, by []string) ([]Result, error) {
 	expr := promql.Expand(g.Of, ms.vars)
@@ -559,8 +578,8 @@ func (ms measurer) gauge(ctx context.Context, g Gauge, by []string) ([]Result, e
 	if err != nil || missing != "" {
 		return []Result{noData(missing)}, err
 	}
-	end := ms.steady.End.Add(ms.meter.Scrape()) // the scrape that follows sees what it was at the end
-	res, err := ms.meter.QueryRange(ctx, expr, promql.Range{Start: ms.steady.Start, End: end, Step: ms.meter.Scrape()})
+	w := ms.reduced(g.Reduce)
+	res, err := ms.meter.QueryRange(ctx, expr, promql.Range{Start: w.Start, End: w.End, Step: ms.meter.Scrape()})
 	if err != nil {
 		return nil, err
 	}

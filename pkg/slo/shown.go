@@ -18,7 +18,8 @@ func (ms measurer) shown(o Objective, form promql.HistogramForm, by []string) (q
 	case o.Rate != nil && o.Rate.Over > 0:
 		return ms.shownSlide(*o.Rate, by)
 	case o.Rate != nil:
-		return orZero(promql.Rate(ms.text(o.Rate.Of), whole, by...), by), ms.whole.End
+		sent := ms.scope.Run.Sent()
+		return orZero(promql.Rate(ms.text(o.Rate.Of), promDuration(sent.Duration()), by...), by), sent.End
 	case o.Count != nil:
 		return orZero(promql.Increase(ms.text(o.Count.Of), whole, by...), by), ms.whole.End
 	case o.Ratio != nil && o.Ratio.Per != "":
@@ -27,9 +28,9 @@ func (ms measurer) shown(o Objective, form promql.HistogramForm, by []string) (q
 	case o.Ratio != nil:
 		return promql.Share(ms.text(o.Ratio.Part()), ms.text(o.Ratio.Total), ms.seen(ms.whole.Duration()), by...), ms.whole.End
 	case o.Quantile != nil:
-		return promql.Quantile(o.Quantile.Q, ms.text(o.Quantile.Of), form, ms.seen(ms.steady.Duration()), by...), ms.steady.End
+		return promql.Quantile(o.Quantile.Q, ms.text(o.Quantile.Of), form, ms.seen(ms.answered.Duration()), by...), ms.answered.End
 	case o.Mean != nil:
-		return promql.Mean(ms.text(o.Mean.Of), form, ms.seen(ms.steady.Duration()), by...), ms.steady.End
+		return promql.Mean(ms.text(o.Mean.Of), form, ms.seen(ms.answered.Duration()), by...), ms.answered.End
 	case o.Gauge != nil:
 		return ms.shownGauge(*o.Gauge)
 	}
@@ -52,8 +53,8 @@ func (ms measurer) shownSlide(r Rate, by []string) (query string, at time.Time) 
 
 // shownGauge reaches to the scrape that follows, as the gauge does.
 func (ms measurer) shownGauge(g Gauge) (query string, at time.Time) {
-	step := ms.meter.Scrape()
-	query, at = ms.text(g.Of), ms.steady.End.Add(step)
+	step, w := ms.meter.Scrape(), ms.reduced(g.Reduce)
+	query, at = ms.text(g.Of), w.End
 	reduce := g.Reduce
 	switch reduce {
 	case "last":
@@ -61,7 +62,7 @@ func (ms measurer) shownGauge(g Gauge) (query string, at time.Time) {
 	case "mean":
 		reduce = "avg"
 	}
-	return promql.OverTime(reduce, query, promDuration(ms.steady.Duration()+step), promDuration(step)), at
+	return promql.OverTime(reduce, query, promDuration(w.Duration()), promDuration(step)), at
 }
 
 // orZero is 0 where nothing was ever counted, which a sum of no series would not say.

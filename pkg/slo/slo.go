@@ -386,5 +386,9 @@ func Scored(r run.Run) run.Window {
 	return r.Window
 }
 
+// Answered is the scored window, until all that was due in it had been answered:
+// latencies are measured over it.
+func Answered(r run.Run) run.Window { return r.Answered(Scored(r)) }
+
 // nan is no data.
 var nan = math.NaN()

@@ -93,7 +93,7 @@ func (a Agreement) Steady(ctx context.Context, m *promql.Meter, r run.Run) (Stea
 	if s.Window.IsZero() {
 		return s, nil
 	}
-	ms := measurer{meter: m, scope: Scope{Run: r}, vars: variables(a.Vars, r, m.Scrape()), whole: r.Window, steady: s.Window, targets: &targets{}}
+	ms := measurer{meter: m, scope: Scope{Run: r}, vars: variables(a.Vars, r, m.Scrape()), whole: r.Window, steady: s.Window, answered: s.Window, targets: &targets{}}
 	throughput, latency, err := ms.pace(ctx, a)
 	if err != nil {
 		return s, fmt.Errorf("steady window: %w", err)
