@@ -181,7 +181,7 @@ func onceRecorded(t *testing.T, st *store.Store, spec *testrun.Spec, do func()) 
 func TestTargetThatDiesIsKeptAndNeverAPass(t *testing.T) {
 	srv := sample(t)
 	st := store.Open(t.TempDir())
-	spec := short(t, srv.URL, 5*time.Minute)
+	spec := short(t, srv.URL, 4*time.Minute)
 	onceRecorded(t, st, &spec, func() {
 		srv.Listener.Close()
 		srv.CloseClientConnections()
@@ -211,7 +211,7 @@ func TestStoppedRunIsKeptAndNeverAPass(t *testing.T) {
 	st := store.Open(t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	spec := short(t, srv.URL, 5*time.Minute)
+	spec := short(t, srv.URL, 4*time.Minute)
 	onceRecorded(t, st, &spec, cancel)
 	r, _, err := testrun.Execute(ctx, t.Context(), st, spec)
 	if err == nil {

@@ -80,7 +80,7 @@ func (t *testRun) startRecording(ctx context.Context) (err error) {
 	}
 	t.page.live.open(embedded.Handler(t.recorder.DB()))
 	t.run.Source.Live = t.page.base
-	ctx, cancel := context.WithTimeout(ctx, max(firstScrapePatience, time.Until(t.spec.StartAt)))
+	ctx, cancel := context.WithTimeout(ctx, t.firstScrapePatience())
 	defer cancel()
 	warnings, err := t.recorder.WaitFirstScrape(ctx)
 	for _, w := range warnings {
@@ -89,13 +89,19 @@ func (t *testRun) startRecording(ctx context.Context) (err error) {
 	return err
 }
 
+// firstScrapePatience is how long the first scrapes may take: any of them may come
+// a whole interval late.
+func (t *testRun) firstScrapePatience() time.Duration {
+	return max(firstScrapePatience, lastScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt))
+}
+
 // awaitFirstScrape waits for whoever has this generator's series recorded: until
 // the common start, or for some scrape intervals.
 func (t *testRun) awaitFirstScrape(ctx context.Context) error {
 	if t.push != nil {
 		return nil
 	}
-	patience := max(firstScrapePatience, lastScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt))
+	patience := t.firstScrapePatience()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if !t.page.awaitRead(ctx, time.Time{}) {

@@ -36,9 +36,10 @@ func (g Grid) End(i int) time.Time { return g.Start.Add(time.Duration(i+1) * g.S
 // start is the start of interval i, in ms.
 func (g Grid) start(i int) int64 { return g.Start.UnixMilli() + int64(i)*g.Step.Milliseconds() }
 
-// Cells gives the intervals [from, to) that lie wholly inside w.
+// Cells gives the intervals [from, to) that lie wholly inside w, whose start counts
+// to the millisecond as the grid's does.
 func (g Grid) Cells(w run.Window) (from, to int) {
-	from = int(math.Ceil(float64(w.Start.Sub(g.Start)) / float64(g.Step)))
+	from = int(math.Ceil(float64(w.Start.UnixMilli()-g.Start.UnixMilli()) / float64(g.Step.Milliseconds())))
 	to = int(math.Floor(float64(w.End.Sub(g.Start)) / float64(g.Step)))
 	from = min(max(from, 0), g.N)
 	return from, max(min(to, g.N), from)

@@ -108,3 +108,23 @@ func BenchmarkIncrements(b *testing.B) {
 		})
 	}
 }
+
+func TestCells(t *testing.T) {
+	at := time.UnixMilli(1_000)
+	grid := promql.Grid{Start: at, Step: time.Second, N: 5}
+	for _, c := range []struct {
+		name       string
+		start, end time.Duration // after the grid's start
+		from, to   int
+	}{
+		{"the whole window", 0, 4 * time.Second, 0, 4},
+		{"a window that starts within a millisecond, as the clock has it", 597 * time.Microsecond, 4*time.Second + 597*time.Microsecond, 0, 4},
+		{"parts of intervals", time.Second + time.Millisecond, 3500 * time.Millisecond, 2, 3},
+		{"less than an interval", 1200 * time.Millisecond, 1900 * time.Millisecond, 2, 2},
+		{"more than the grid", -time.Second, time.Minute, 0, 5},
+	} {
+		if from, to := grid.Cells(run.Window{Start: at.Add(c.start), End: at.Add(c.end)}); from != c.from || to != c.to {
+			t.Errorf("%s: got [%d, %d), want [%d, %d)", c.name, from, to, c.from, c.to)
+		}
+	}
+}

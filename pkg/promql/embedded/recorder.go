@@ -36,7 +36,8 @@ type Target struct {
 	TLS      common.TLSConfig // of a page behind https; zero: the system's authorities
 }
 
-// optionalPatience is how long an optional target may take to be usable.
+// optionalPatience is how long an optional target may take to be usable, beside
+// the interval within which Prometheus begins to scrape it.
 const optionalPatience = 2 * time.Second
 
 // RecorderConfig says what is recorded, and how often.
@@ -190,20 +191,28 @@ func (r *Recorder) scrapeConfig(targets []Target) (*config.Config, error) {
 // that isn't usable before ctx ends is an error that says why.
 func (r *Recorder) WaitFirstScrape(ctx context.Context) (warnings []string, err error) {
 	patience := time.Now().Add(optionalPatience)
+	givenUp := func(t Target, missing map[string]string) bool {
+		after := patience
+		if !r.refused(t.Job) {
+			after = after.Add(r.cfg.Interval)
+		}
+		return t.Optional && missing[t.Job] != "" && time.Now().After(after)
+	}
 	targets := slices.Clone(r.cfg.Targets)
 	for {
 		missing := r.unscraped(targets)
 		if len(missing) == 0 {
 			return warnings, nil
 		}
-		if time.Now().After(patience) && slices.ContainsFunc(targets, func(t Target) bool { return t.Optional && missing[t.Job] != "" }) {
-			targets = slices.DeleteFunc(targets, func(t Target) bool {
-				if t.Optional && missing[t.Job] != "" {
-					warnings = append(warnings, fmt.Sprintf("%s (%s) is left out of the recording: %s", t.Job, t.URL, missing[t.Job]))
-					return true
-				}
-				return false
-			})
+		before := len(targets)
+		targets = slices.DeleteFunc(targets, func(t Target) bool {
+			if givenUp(t, missing) {
+				warnings = append(warnings, fmt.Sprintf("%s (%s) is left out of the recording: %s", t.Job, t.URL, missing[t.Job]))
+				return true
+			}
+			return false
+		})
+		if len(targets) < before {
 			cfg, err := r.scrapeConfig(targets)
 			if err != nil {
 				return warnings, err
@@ -242,6 +251,15 @@ func (r *Recorder) WaitScrape(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// refused reports whether a target of a job can't be scraped; one that is slow may
+// be another time.
+func (r *Recorder) refused(job string) bool {
+	return slices.ContainsFunc(r.scraper.TargetsActive()[job], func(t *scrape.Target) bool {
+		err := t.LastError()
+		return err != nil && !errors.Is(err, context.DeadlineExceeded)
+	})
 }
 
 // unscraped tells, by job, why a target has not been scraped with success yet.

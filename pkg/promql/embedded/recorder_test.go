@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log"
@@ -292,6 +293,25 @@ func TestOptionalTargetIsLeftOutAndARequiredOneIsNamed(t *testing.T) {
 	defer r2.Abandon()
 	if _, err := r2.WaitFirstScrape(untilRefused(t, r2, "connection refused")); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v, want the reason why gone can't be scraped", err)
+	}
+}
+
+// Prometheus spreads the first scrapes of its targets over the interval: whoever
+// comes late in it is not left out.
+func TestOptionalTargetsAreWaitedForAnInterval(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	var targets []Target
+	for i := range 12 {
+		targets = append(targets, Target{Job: fmt.Sprint("job", i), URL: s.URL + "/metrics", Optional: true})
+	}
+	r, err := Record(t.TempDir(), RecorderConfig{Interval: 2 * optionalPatience, Targets: targets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Abandon()
+	if warnings, err := r.WaitFirstScrape(t.Context()); err != nil || len(warnings) > 0 {
+		t.Errorf("got %q, %v, want that all are scraped", warnings, err)
 	}
 }
 
