@@ -80,6 +80,8 @@ func TestKilledRunCanBeAnalysed(t *testing.T) {
 	}
 	if rep := reportOn(t, st); rep.Run.State != run.Running {
 		t.Errorf("report of a live run: got state %s, want running", rep.Run.State)
+	} else if problems := rep.Run.Generators.Problems(); len(problems) > 0 {
+		t.Errorf("report of a live run: got %q, but its generator only tells at the end", problems)
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -88,8 +90,8 @@ func TestKilledRunCanBeAnalysed(t *testing.T) {
 		t.Error("loadgen ended by itself")
 	}
 	for range 2 { // the first reader recovers, the second finds it sealed
-		if rep := reportOn(t, st); rep.Run.State != run.Aborted {
-			t.Errorf("report of a killed run: got state %s, want aborted", rep.Run.State)
+		if rep := reportOn(t, st); rep.Run.State != run.Aborted || len(rep.Run.Generators.Problems()) == 0 {
+			t.Errorf("report of a killed run: got state %s and generators %+v, want aborted and that its own is missing", rep.Run.State, rep.Run.Generators)
 		}
 	}
 }

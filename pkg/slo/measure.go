@@ -470,7 +470,7 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 		row.below = d.FractionBelow
 		row.Intervals = row.Samples
 		if math.IsNaN(row.Value) {
-			row.Reason = "no events in the window"
+			row.Reason = ms.empty(from, to)
 		}
 		rows = append(rows, row)
 	}
@@ -478,6 +478,14 @@ func (ms measurer) quantile(ctx context.Context, q Quantile, by []string) ([]Res
 		return []Result{noData(fmt.Sprintf("no histogram %s in the window", sel))}, nil
 	}
 	return rows, nil
+}
+
+// empty is why the intervals [from, to) of the window have no events.
+func (ms measurer) empty(from, to int) string {
+	if from == to {
+		return fmt.Sprintf("no scrape interval of %s lies in the window of %s", ms.meter.Scrape(), ms.answered.Duration().Round(time.Millisecond))
+	}
+	return "no events in the window"
 }
 
 // histogramCoverage is the coverage of a histogram, native or classic.
@@ -516,7 +524,7 @@ func (ms measurer) mean(ctx context.Context, of string, by []string) ([]Result, 
 		if i < 0 {
 			continue // a count without its sum has no mean
 		}
-		row := meanRow(g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage)
+		row := ms.meanRow(g.Labels, sums.Groups[i].Values, g.Values, from, to, coverage)
 		row.Intervals = quotients(sums.Groups[i].Values, g.Values)
 		rows = append(rows, row)
 	}
@@ -536,7 +544,7 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 		for i, d := range s.Intervals {
 			sums[i], counts[i] = d.Sum(), d.Count()
 		}
-		row := meanRow(s.Labels, sums, counts, from, to, coverage)
+		row := ms.meanRow(s.Labels, sums, counts, from, to, coverage)
 		row.form = promql.Native
 		rows = append(rows, row)
 	}
@@ -546,14 +554,14 @@ func (ms measurer) nativeMean(ctx context.Context, sel promql.Selector, by []str
 	return rows, nil
 }
 
-func meanRow(ls labels.Labels, sums, counts []float64, from, to int, coverage float64) Result {
+func (ms measurer) meanRow(ls labels.Labels, sums, counts []float64, from, to int, coverage float64) Result {
 	n := total(counts[from:to])
 	row := Result{Labels: ls, Value: total(sums[from:to]) / n, Low: nan, High: nan, Events: n, Coverage: coverage}
 	for i := range counts {
 		row.Samples = append(row.Samples, sums[i]/counts[i])
 	}
 	if math.IsNaN(row.Value) {
-		row.Reason = "no events in the window"
+		row.Reason = ms.empty(from, to)
 		return row
 	}
 	row.Low, row.High = meanInterval(sums, counts, from, to)
