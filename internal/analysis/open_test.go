@@ -16,7 +16,6 @@ import (
 	"github.com/plumbline/plumbline/internal/testrun"
 	"github.com/plumbline/plumbline/pkg/loadgen"
 	"github.com/plumbline/plumbline/pkg/run"
-	"github.com/plumbline/plumbline/pkg/stats"
 )
 
 // Of an open model the report scores every arrival and nothing else: not the logins
@@ -122,9 +121,12 @@ users:
 					inTime++
 				}
 			}
-			p95, truth := float64(objective(t, rep, "client-latency-p95").Value), stats.Quantile(times, 0.95)
-			if math.Abs(p95/truth-1) > 0.1 {
-				t.Errorf("p95: got %v s, want %v", p95, truth)
+			slices.Sort(times)
+			// A native bucket is 2.2 % wide. Of some stages a few answers of the next are in it.
+			rank := len(times) * 95 / 100
+			low, high := times[rank-3]/1.025, times[min(rank+3, len(times)-1)]*1.025
+			if p95 := float64(objective(t, rep, "client-latency-p95").Value); p95 < low || p95 > high {
+				t.Errorf("p95: got %v s, want %v to %v", p95, low, high)
 			}
 			if got, want := float64(objective(t, rep, "client-max").Value), slices.Max(times); math.Abs(got/want-1) > 0.05 {
 				t.Errorf("longest: got %v s, want %v", got, want)
