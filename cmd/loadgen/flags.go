@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+
+	"github.com/plumbline/plumbline/pkg/loadgen"
 )
 
 // runFlags are the flags of loadgen run, in the groups in which --help lists them.
@@ -48,8 +50,8 @@ func (f *loadFlags) flags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&f.abortOn, "abort-on", nil, "end the run early by a `rule` such as 'error_rate > 0.5 for 10s'; may be repeated")
 	fs.StringVar(&f.segment, "segment", "", "send `i/n` of the load, the i-th share of n processes with the same --run; job/n in a Kubernetes Indexed Job")
 	fs.StringVar(&f.startAt, "start-at", "", "`time` at which the load begins, such as 2026-01-18T14:00:00Z; the same for all segments")
-	fs.DurationVar(&f.patience, "patience", 5*time.Second, "how long the target may answer nothing before the run ends; 0: without end")
-	fs.DurationVar(&f.grace, "grace", 30*time.Second, "how long requests in flight at the end may take before they are cut off; 0: not at all")
+	fs.DurationVar(&f.patience, "patience", loadgen.DefaultPatience, "how long requests may fail, without any answer, before the run ends; 0: without end")
+	fs.DurationVar(&f.grace, "grace", loadgen.DefaultGrace, "how long requests in flight at the end may take before they are cut off; 0: they are cut off at once")
 	fs.StringVar(&f.instance, "instance", "", "instance `label` of the generator's series (default: from scraping, else the host)")
 }
 

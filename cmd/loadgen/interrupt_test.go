@@ -216,8 +216,16 @@ profiles: {p: {arrival_rate: 10/s, duration: 5m, max_in_flight: 5}}
 	target.await(t, 5) // all have logged in; now it waits, for a scrape or for the start
 	c.signal(t, syscall.SIGINT)
 	code, stderr := c.wait()
-	if code != 2 || !strings.Contains(stderr, "stopped by the user before the load began") {
-		t.Errorf("got exit code %d, %s, want 2 and that the load had not begun", code, stderr)
+	if code != 2 || !strings.Contains(stderr, "stopped by the user before the load began") || strings.Contains(stderr, "Aggregated") || strings.Contains(stderr, "analyzer report") {
+		t.Errorf("got exit code %d, %s, want 2 and that the load had not begun, no figures and nothing to report on", code, stderr)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "sum.json"))
+	var s loadgen.Summary
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil || s.Requests != 0 || len(s.ByRequest) != 0 || !s.Window.IsZero() {
+		t.Errorf("summary: got %s, %v, want none of the logins", text, err)
 	}
 	r, err := store.Open(filepath.Join(dir, "results")).Load("early")
 	if err != nil {
@@ -225,5 +233,52 @@ profiles: {p: {arrival_rate: 10/s, duration: 5m, max_in_flight: 5}}
 	}
 	if !r.Window.IsZero() || !r.Steady.IsZero() || r.State != run.Aborted {
 		t.Errorf("got %s with window %v and scored window %v, want it aborted, without any", r.State, r.Window, r.Steady)
+	}
+}
+
+// Who stops a run whose profile is over stops no load: the run is complete.
+func TestAnInterruptAfterTheProfile(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/metrics" {
+			asked.Add(1)
+			<-release
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, graceFiles)
+	c := launch(t, dir, "over", "--target", server.URL)
+	for deadline := time.Now().Add(30 * time.Second); asked.Load() == 0 && time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	}
+	time.Sleep(1100 * time.Millisecond) // the profile lasts a second
+	c.signal(t, syscall.SIGINT)
+	c.awaitText(t, stopping)
+	close(release)
+	code, stderr := c.wait()
+	r, err := store.Open(filepath.Join(dir, "results")).Load("over")
+	if code != 0 && code != 3 || err != nil || r.State != run.Complete || !strings.Contains(stderr, "\nrun over: complete\n") {
+		t.Errorf("got exit code %d, %s, state %s, %v, want a complete run", code, stderr, r.State, err)
+	}
+}
+
+// It is said which segments the first one waits for, and one interrupt ends that.
+func TestAnInterruptWhileSegmentsAreAwaited(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(&slowServer{})
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, graceFiles)
+	if err := store.Open(filepath.Join(dir, "results")).ReserveSegment("parts", 2); err != nil { // which never ends
+		t.Fatal(err)
+	}
+	c := launch(t, dir, "parts", "--target", server.URL, "--segment", "1/2", "--grace", "1h")
+	c.awaitText(t, "waiting up to 1h0m10s: run parts: segment 2 under way\n")
+	c.signal(t, syscall.SIGINT)
+	code, stderr := c.wait() // were it not ended, it would be after an hour
+	if code != 0 && code != 3 || !strings.Contains(stderr, "warning: run parts: segment 2 had not ended after ") {
+		t.Errorf("got exit code %d, %s, want that segment 2 had not ended", code, stderr)
 	}
 }

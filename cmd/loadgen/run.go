@@ -106,7 +106,7 @@ func numbered(name, ext string, n int) string {
 // one does one run, and tells what came of it.
 func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Spec, n int) (run.Run, error) {
 	screen := newScreen(cmd.ErrOrStderr())
-	spec.OnWait = func(why error) { screen.say(fmt.Sprintf("waiting up to %s: %v", spec.Wait, why)) }
+	spec.OnWait = func(upTo time.Duration, why error) { screen.say(fmt.Sprintf("waiting up to %s: %v", upTo, why)) }
 	spec.OnStop = func() {
 		screen.say(fmt.Sprintf("stopping: requests in flight may take %s; a second Ctrl-C cuts them off", f.grace))
 	}
@@ -125,19 +125,33 @@ func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Sp
 	r, summary, err := testrun.Execute(cmd.Context(), hard, store.Open(f.results), spec)
 	slow.end()
 	screen.end()
-	if !summary.Window.End.IsZero() { // there was a load, so the run is kept
+	if r.State == run.Complete || r.State == run.Aborted { // it is kept
 		fmt.Fprintf(screen, "\nrun %s: %s\n", named(r.ID, spec.Segment), stateText(r.State, err))
-		if err := errors.Join(f.writeSummary(cmd.OutOrStdout(), summary, n), summary.WriteTable(screen), files.finish()); err != nil {
+		if err := errors.Join(f.writeSummary(cmd.OutOrStdout(), summary, n), files.finish()); err != nil {
 			return r, err
 		}
-		for _, text := range remarks(summary, f.grace, hard.Err() != nil) {
-			screen.say(text)
-		}
-		if spec.Segment.Number() == 1 { // which keeps the run
-			fmt.Fprintf(screen, "\nanalyzer report --run %s --results %s\n", r.ID, f.results)
+		if err := f.tellLoad(screen, r, summary, spec.Segment, hard.Err() != nil); err != nil {
+			return r, err
 		}
 	}
 	return r, exit(r, summary, err)
+}
+
+// tellLoad tells what load there was, if any.
+func (f *runFlags) tellLoad(w io.Writer, r run.Run, summary loadgen.Summary, segment loadgen.Segment, interrupted bool) error {
+	if summary.Window.IsZero() {
+		return nil
+	}
+	if err := summary.WriteTable(w); err != nil {
+		return err
+	}
+	for _, text := range remarks(summary, f.grace, interrupted) {
+		fmt.Fprintln(w, text)
+	}
+	if segment.Number() == 1 { // which keeps the run
+		fmt.Fprintf(w, "\nanalyzer report --run %s --results %s\n", r.ID, f.results)
+	}
+	return nil
 }
 
 // named is a run's id, with the segment that this process sent.

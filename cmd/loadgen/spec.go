@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/url"
 	"os"
 	"strconv"
@@ -37,31 +36,25 @@ func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
 		return testrun.Spec{}, err
 	}
 	spec := testrun.Spec{
-		ID: f.id, Service: or(f.service, cfg.Service), Scenario: s, Profile: p.Scale(f.scale),
-		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: or(f.baseline, cfg.Baseline),
+		ID: f.id, Service: cmp.Or(f.service, cfg.Service), Scenario: s, Profile: *p,
+		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: cmp.Or(f.baseline, cfg.Baseline),
 		Scrapes: scrapes, Wait: f.wait, Listen: f.listen, Seed: f.seed, Version: version,
 		Prometheus: f.prometheus, HTTP: *cfg.Prometheus.HTTP(), Scrape: f.scrape, Instance: f.instance, K6Metrics: f.k6,
 	}
-	return spec, errors.Join(f.addLoad(&spec, cfg), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, or(f.sla, cfg.SLA)))
+	return spec, errors.Join(f.addLoad(&spec, cfg), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, cmp.Or(f.sla, cfg.SLA)))
 }
-
-// shortestRun is the least to which a profile may be shortened: below, nothing may be sent at all.
-const shortestRun = 100 * time.Millisecond
 
 // addLoad checks what says how much is sent, and where to.
 func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if !(f.scale > 0) || math.IsInf(f.scale, 0) {
-		refuse("--duration-scale: want a number above 0, got %v", f.scale)
-	}
-	if long := spec.Profile.Duration(); f.scale > 0 && f.scale < 1 && long < shortestRun {
-		refuse("--duration-scale: %v makes profile %s last %s, want at least %s", f.scale, spec.Profile.Name, long, shortestRun)
+	var err error
+	if spec.Profile, err = spec.Profile.Scale(f.scale); err != nil {
+		refuse("--duration-scale: %w", err)
 	}
 	if f.repeat < 1 {
 		refuse("--repeat: must be at least 1, got %d", f.repeat)
 	}
-	var err error
 	if spec.Segment, err = parseSegment(f.segment); err != nil {
 		refuse("--segment: %w", err)
 	}
@@ -84,7 +77,7 @@ func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 		}
 		spec.AbortOn = append(spec.AbortOn, rule)
 	}
-	text := or(f.target, cfg.Target)
+	text := cmp.Or(f.target, cfg.Target)
 	target, err := url.Parse(text)
 	if err != nil || target.Host == "" {
 		target = &url.URL{Opaque: promql.Public(text)}
@@ -147,15 +140,8 @@ func (f *runFlags) addSLA(spec *testrun.Spec, path string) error {
 	if err != nil {
 		return err
 	}
-	spec.SLA, spec.Service = text, or(spec.Service, agreement.Service)
+	spec.SLA, spec.Service = text, cmp.Or(spec.Service, agreement.Service)
 	return nil
-}
-
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func merge(a, b map[string]string) map[string]string {

@@ -186,7 +186,7 @@ func (a *Analyzer) source(ctx context.Context, r *run.Run, opts Options) (promql
 	switch {
 	case errors.Is(err, embedded.ErrLive) && r.Source.Live != "":
 		client, err := promql.NewClient(r.Source.Live, promconfig.DefaultHTTPClientConfig)
-		r.Generators.Expected = len(r.Generators.Segments) // the others tell at the end
+		r.Generators.Expected = len(r.Generators.Segments)                                // the others tell at the end
 		r.Window = r.Window.Intersect(run.Window{Start: r.Window.Start, End: time.Now()}) // it isn't over yet
 		r.Steady = r.Steady.Intersect(r.Window)
 		return client, func() {}, "", err

@@ -168,7 +168,9 @@ func (l Lab) spec(c Cell, replicas []*url.URL, front *url.URL) (testrun.Spec, er
 	}
 	profile := profiles["chaos"]
 	if l.Length > 0 {
-		profile = profile.Scale(l.Length)
+		if profile, err = profile.Scale(l.Length); err != nil {
+			return testrun.Spec{}, err
+		}
 	}
 	spec := testrun.Spec{
 		ID: c.Name, Service: "paracle-api", Scenario: scenario, Profile: profile, Target: front, SLA: sla, Seed: c.Seed,

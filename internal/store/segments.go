@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
@@ -99,21 +101,40 @@ func (s *Store) Segments(id string) ([]Segment, error) {
 	return all, nil
 }
 
-// AwaitSegments waits until none of a run's segments is under way any more, or ctx ends.
-func (s *Store) AwaitSegments(ctx context.Context, id string, patience time.Duration) error {
-	for deadline := time.Now().Add(patience); ; time.Sleep(awaitPoll) {
-		all, err := s.Segments(id)
-		if err != nil {
+// AwaitSegments waits until none of a run's segments is under way any more, or ctx
+// ends; waiting, if any, is told once for which it has to.
+func (s *Store) AwaitSegments(ctx context.Context, id string, patience time.Duration, waiting func(upTo time.Duration, why error)) error {
+	for began := time.Now(); ; time.Sleep(awaitPoll) {
+		running, err := s.running(id)
+		if err != nil || running == "" {
 			return err
 		}
-		i := slices.IndexFunc(all, func(g Segment) bool { return g.State == run.Running })
-		if i < 0 {
-			return nil
+		if waited := time.Since(began); waited >= patience || ctx.Err() != nil {
+			return fmt.Errorf("run %s: %s had not ended after %s", id, running, waited.Round(time.Second))
 		}
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			return fmt.Errorf("run %s: segment %d had not ended after %s", id, all[i].Generator.Segment, patience-time.Until(deadline).Round(time.Second))
+		if waiting != nil {
+			waiting(patience, fmt.Errorf("run %s: %s under way", id, running))
+			waiting = nil
 		}
 	}
+}
+
+// running names the segments of a run that are under way; "" when none is.
+func (s *Store) running(id string) (string, error) {
+	all, err := s.Segments(id)
+	var names []string
+	for _, segment := range all {
+		if segment.State == run.Running {
+			names = append(names, strconv.Itoa(segment.Generator.Segment))
+		}
+	}
+	switch len(names) {
+	case 0:
+		return "", err
+	case 1:
+		return "segment " + names[0], err
+	}
+	return "segments " + strings.Join(names, ", "), err
 }
 
 const awaitPoll = 50 * time.Millisecond

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -63,14 +64,37 @@ func TestAwaitSegments(t *testing.T) {
 	if err := st.ReserveSegment("r", 3); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.AwaitSegments(t.Context(), "r", time.Millisecond); err == nil || !strings.Contains(err.Error(), "segment 3 had not ended") {
+	if err := st.AwaitSegments(t.Context(), "r", time.Millisecond, nil); err == nil || !strings.Contains(err.Error(), "segment 3 had not ended") {
 		t.Errorf("got %v, want that segment 3 had not ended", err)
 	}
 	if err := st.SaveSegment("r", Segment{State: run.Aborted, Generator: run.Generator{Segment: 3}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := st.AwaitSegments(t.Context(), "r", time.Minute); err != nil {
+	if err := st.AwaitSegments(t.Context(), "r", time.Minute, nil); err != nil {
 		t.Errorf("after its end: got %v", err)
+	}
+}
+
+// Who waits is told for which segments, once, and may end it.
+func TestAwaitSegmentsIsTold(t *testing.T) {
+	st := Open(t.TempDir())
+	for _, n := range []int{2, 3} {
+		if err := st.ReserveSegment("r", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	told := 0
+	err := st.AwaitSegments(ctx, "r", time.Hour, func(upTo time.Duration, why error) {
+		told++
+		if upTo != time.Hour || why.Error() != "run r: segments 2, 3 under way" {
+			t.Errorf("got %s, %v, want an hour, for segments 2 and 3", upTo, why)
+		}
+		stop()
+	})
+	if told != 1 || err == nil || err.Error() != "run r: segments 2, 3 had not ended after 0s" {
+		t.Errorf("got %v, told %d times, want what had not ended, and once", err, told)
 	}
 }
 

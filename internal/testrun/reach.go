@@ -23,7 +23,7 @@ type Transport struct {
 }
 
 // await waits until somebody listens at the target; waiting, if any, is told once why it has to.
-func (t Transport) await(ctx context.Context, target *url.URL, patience time.Duration, waiting func(why error)) error {
+func (t Transport) await(ctx context.Context, target *url.URL, patience time.Duration, waiting func(upTo time.Duration, why error)) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := t.reachable(ctx, target)
@@ -31,7 +31,7 @@ func (t Transport) await(ctx context.Context, target *url.URL, patience time.Dur
 			return err
 		}
 		if waiting != nil {
-			waiting(err)
+			waiting(patience, err)
 			waiting = nil
 		}
 		select {

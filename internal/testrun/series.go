@@ -80,7 +80,7 @@ func (t *testRun) startRecording(ctx context.Context) (err error) {
 	}
 	t.page.live.open(embedded.Handler(t.recorder.DB()))
 	t.run.Source.Live = t.page.base
-	ctx, cancel := context.WithTimeout(ctx, t.firstScrapePatience())
+	ctx, cancel := context.WithTimeout(ctx, t.firstPatience())
 	defer cancel()
 	warnings, err := t.recorder.WaitFirstScrape(ctx)
 	for _, w := range warnings {
@@ -89,19 +89,18 @@ func (t *testRun) startRecording(ctx context.Context) (err error) {
 	return err
 }
 
-// firstScrapePatience is how long the first scrapes may take: any of them may come
-// a whole interval late.
-func (t *testRun) firstScrapePatience() time.Duration {
-	return max(firstScrapePatience, lastScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt))
+// firstPatience is how long the first scrapes may take: until the common start, or
+// for some intervals, since Prometheus spreads them over one.
+func (t *testRun) firstPatience() time.Duration {
+	return max(firstScrapePatience, someScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt))
 }
 
-// awaitFirstScrape waits for whoever has this generator's series recorded: until
-// the common start, or for some scrape intervals.
+// awaitFirstScrape waits for whoever has this generator's series recorded.
 func (t *testRun) awaitFirstScrape(ctx context.Context) error {
 	if t.push != nil {
 		return nil
 	}
-	patience := t.firstScrapePatience()
+	patience := t.firstPatience()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if !t.page.awaitRead(ctx, time.Time{}) {
@@ -120,7 +119,10 @@ func (t *testRun) targetJob() string {
 
 // finishSeries sees to it that the series have the last word of this segment
 // and, in the recording, of the others.
-func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) error {
+func (t *testRun) finishSeries(ctx, hard context.Context, summary loadgen.Summary) error {
+	if ctx.Err() != nil { // that stop was for the load; the next one is for what is waited for here
+		ctx = hard
+	}
 	ended := time.Now()
 	var errs []error
 	if t.push != nil {
@@ -132,7 +134,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 	}
 	if t.spec.owns() {
 		if t.spec.Segment.Of > 1 {
-			if err := t.store.AwaitSegments(hard, t.run.ID, t.segmentPatience(hard)); err != nil {
+			if err := t.store.AwaitSegments(ctx, t.run.ID, t.segmentPatience(hard), t.spec.OnWait); err != nil {
 				t.warn(err.Error())
 			}
 		}
@@ -144,11 +146,11 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 		errs = append(errs, t.recorder.Seal())
 		t.recorder = nil
 	} else if t.spec.RemoteWrite == nil {
-		patience := lastScrapes * t.run.Source.Scrape()
+		patience := someScrapes * t.run.Source.Scrape()
 		if !t.spec.owns() && t.spec.Prometheus == "" {
 			patience += t.segmentPatience(hard) // segment 1 scrapes once more when all have ended
 		}
-		ctx, cancel := context.WithTimeout(hard, patience)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		if !t.page.awaitRead(ctx, ended) {
 			t.warn(fmt.Sprintf("%s was not scraped after the load: its last seconds may be missing", t.page.url))
@@ -160,7 +162,7 @@ func (t *testRun) finishSeries(hard context.Context, summary loadgen.Summary) er
 // awaitLogins waits until whoever keeps the series has seen the logins of an open
 // model: the first increments of the load must have none of them.
 func (t *testRun) awaitLogins(ctx context.Context) {
-	within, cancel := context.WithTimeout(ctx, lastScrapes*t.run.Source.Scrape())
+	within, cancel := context.WithTimeout(ctx, someScrapes*t.run.Source.Scrape())
 	defer cancel()
 	var seen bool
 	switch {

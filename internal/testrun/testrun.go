@@ -46,7 +46,7 @@ type Spec struct {
 	StartAt   time.Time       // when all segments begin; zero: as soon as this one can
 	Transport Transport
 	AbortOn   []loadgen.AbortRule
-	Grace     time.Duration // for requests that are in flight at the end; 0: 30 s
+	Grace     time.Duration // for requests that are in flight at the end; 0: the generator's default
 	Patience  time.Duration // without any answer; 0: the generator's default, negative: without end
 
 	Prometheus  string                  // base URL of the server that has the run's series; "": a recording of our own
@@ -59,23 +59,18 @@ type Spec struct {
 
 	OnStart    func(at time.Time) // the load begins
 	OnResult   func(loadgen.Sample)
-	OnProgress func(loadgen.Progress) // called about every second
-	OnWait     func(why error)        // nobody listens at the target yet
-	OnStop     func()                 // ctx has ended the load; requests are still in flight
+	OnProgress func(loadgen.Progress)              // called about every second
+	OnWait     func(upTo time.Duration, why error) // for the target, until it listens, and for other segments, until they end
+	OnStop     func()                              // ctx has ended the load; requests are still in flight
 	OnWarning  func(string)
 }
 
-// Patience of the steps before the load.
+// Patience of the steps before the load and after it.
 const (
 	dialPatience        = 3 * time.Second
-	firstScrapePatience = 15 * time.Second
-)
-
-// Patience of the steps after it: for other segments, beyond the grace that their
-// last requests have, and for scrapes by somebody else.
-const (
-	segmentPatience = 10 * time.Second
-	lastScrapes     = 3 // intervals
+	firstScrapePatience = 15 * time.Second // or some scrapes, where that is longer
+	someScrapes         = 3                // intervals
+	segmentPatience     = 10 * time.Second // beyond the grace that the last requests of other segments have
 )
 
 // shortRun is the length below which targets are scraped every second instead of every five.
@@ -112,7 +107,7 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 		return t.run, loadgen.Summary{}, errors.Join(fmt.Errorf("run %s: %w", id, spec.orStopped(ctx, err)), t.discard())
 	}
 	summary, loadErr := t.load(ctx, hard)
-	if err := t.seal(hard, summary, loadErr); err != nil {
+	if err := t.seal(ctx, hard, summary, loadErr); err != nil {
 		return t.run, summary, fmt.Errorf("run %s: %w", id, err)
 	}
 	if loadErr != nil {
@@ -132,7 +127,7 @@ func (s Spec) check(now time.Time) error {
 	return loadgen.Fits(s.Scenario, s.Profile, s.Segment)
 }
 
-func (s Spec) grace() time.Duration { return cmp.Or(s.Grace, 30*time.Second) }
+func (s Spec) grace() time.Duration { return cmp.Or(s.Grace, loadgen.DefaultGrace) }
 
 // orStopped is the cause of an error before the load: the user's stop, if there was one.
 func (s Spec) orStopped(ctx context.Context, err error) error {
@@ -266,9 +261,7 @@ func (t *testRun) started(at time.Time) {
 	t.run.Window = run.Window{Start: at, End: at.Add(t.spec.Profile.Duration())}
 	t.run.Steady = t.spec.Profile.Steady(at)
 	t.run.Stages = t.spec.Profile.RunStages(at)
-	if t.spec.owns() {
-		t.saveErr = t.store.Save(t.run)
-	}
+	t.saveErr = t.save()
 	if t.spec.OnStart != nil {
 		t.spec.OnStart(at)
 	}
@@ -304,13 +297,22 @@ func (t *testRun) load(ctx, hard context.Context) (loadgen.Summary, error) {
 	close(stop)
 	following.Wait()
 	if err == nil && !stopped.IsZero() {
-		after := time.Duration(0)
-		if !t.run.Window.Start.IsZero() { // the load had begun
-			after = max(stopped.Sub(t.run.Window.Start), 1)
-		}
-		err = &ErrStopped{after, t.spec.Profile.Duration()}
+		err = t.stoppedAt(stopped)
 	}
 	return summary, err
+}
+
+// stoppedAt is the error of a stop at a time; nil when the profile was over by then.
+func (t *testRun) stoppedAt(at time.Time) error {
+	length := t.spec.Profile.Duration()
+	if t.run.Window.Start.IsZero() { // the load had not begun
+		return &ErrStopped{0, length}
+	}
+	after := max(at.Sub(t.run.Window.Start), 1)
+	if after >= length {
+		return nil
+	}
+	return &ErrStopped{after, length}
 }
 
 // follow shows every second how far the load is.
@@ -342,11 +344,8 @@ func (t *testRun) writeCSV() {
 }
 
 // seal closes the recording and registers the run as it ended.
-func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr error) error {
+func (t *testRun) seal(ctx, hard context.Context, summary loadgen.Summary, loadErr error) error {
 	t.run.Window.End = time.Now()
-	if hard.Err() == nil && loadErr == nil && t.run.Window.End.Before(t.run.Window.Start) {
-		return errors.New("the clock went backwards during the run")
-	}
 	if t.run.Window.Start.IsZero() { // the load never began
 		t.run.Window.Start = t.run.Window.End
 	}
@@ -361,7 +360,7 @@ func (t *testRun) seal(hard context.Context, summary loadgen.Summary, loadErr er
 	validity := summary.Validity
 	validity.Segment = t.spec.Segment.Number()
 	t.run.Generators.Segments = []run.Generator{validity}
-	return errors.Join(t.finishSeries(hard, summary), t.saveErr, t.save())
+	return errors.Join(t.finishSeries(ctx, hard, summary), t.saveErr, t.save())
 }
 
 // answeredByAll takes over when each stage had the last of all segments' answers.
@@ -387,7 +386,10 @@ func (t *testRun) save() error {
 	if !t.spec.owns() {
 		return nil
 	}
-	return t.store.Save(t.run)
+	t.mu.Lock()
+	r := t.run
+	t.mu.Unlock()
+	return t.store.Save(r)
 }
 
 // discard gives the id back when nothing was recorded.

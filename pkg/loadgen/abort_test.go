@@ -134,3 +134,23 @@ func FuzzAbortRule(f *testing.F) {
 		}
 	})
 }
+
+// Once the profile is over, a low rate is no sign of anything.
+func TestRulesEndWithTheProfile(t *testing.T) {
+	rule, err := ParseAbortRule("rps < 5 for 5s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Profile{Open: true, MaxInFlight: 1, Stages: []Stage{{10, 10, 20 * time.Second, true}}}
+	var begun time.Time
+	sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(http.ResponseWriter, *http.Request) {
+		if since := time.Since(begun); since > 19*time.Second && since < 28*time.Second {
+			time.Sleep(28*time.Second - since)
+		}
+	}, func(o *Options, _ *pipes) {
+		o.AbortOn, o.OnStart = []AbortRule{rule}, func(at time.Time) { begun = at }
+	})
+	if err != nil || sum.Requests != 200 {
+		t.Errorf("got %v after %d requests, want all 200", err, sum.Requests)
+	}
+}

@@ -53,6 +53,12 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 // runInBubble runs a profile against a handler, in a synctest bubble.
 func runInBubble(t *testing.T, s Scenario, p Profile, h http.HandlerFunc, change func(*Options, *pipes)) (sum Summary, err error) {
 	t.Helper()
+	return stopInBubble(t, s, p, h, change, func(ctx context.Context, g *Generator) (Summary, error) { return g.Run(ctx, ctx) })
+}
+
+// stopInBubble leaves it to the test when the run ends.
+func stopInBubble(t *testing.T, s Scenario, p Profile, h http.HandlerFunc, change func(*Options, *pipes), do func(context.Context, *Generator) (Summary, error)) (sum Summary, err error) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := newPipes()
 		server := &http.Server{Handler: h}
@@ -66,12 +72,19 @@ func runInBubble(t *testing.T, s Scenario, p Profile, h http.HandlerFunc, change
 		if newErr != nil {
 			t.Fatal(newErr)
 		}
-		sum, err = g.Run(t.Context(), t.Context())
+		sum, err = do(t.Context(), g)
 		_ = server.Close() // the test is over
 		_ = l.Close()
 		serving.Wait()
 	})
 	return sum, err
+}
+
+// after stops something of a run after a time.
+func after(ctx context.Context, d time.Duration) context.Context {
+	ctx, stop := context.WithCancel(ctx)
+	time.AfterFunc(d, stop)
+	return ctx
 }
 
 func mustParse(t testing.TB, text string) Scenario {

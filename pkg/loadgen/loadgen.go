@@ -44,6 +44,12 @@ func (e *ErrTargetGone) Error() string {
 	return fmt.Sprintf("the target has answered nothing since %s: %s", e.Since.UTC().Format(time.RFC3339), e.Cause)
 }
 
+// What Options mean by zero, where others need to know.
+const (
+	DefaultGrace    = 30 * time.Second
+	DefaultPatience = 5 * time.Second
+)
+
 // Options say what a Generator does. Zero durations mean their defaults.
 type Options struct {
 	Scenario Scenario
@@ -66,8 +72,8 @@ type Options struct {
 
 	ConnectTimeout time.Duration                                                        // default 10 s
 	Timeout        time.Duration                                                        // of a whole request, with connecting and redirects; default 60 s
-	Grace          time.Duration                                                        // for requests that are in flight at the end; default 30 s
-	Patience       time.Duration                                                        // how long nothing may be answered, once three requests have failed, until the run ends; default 5 s, negative: for ever
+	Grace          time.Duration                                                        // for requests that are in flight at the end; default [DefaultGrace]
+	Patience       time.Duration                                                        // over how long requests, three or more, may fail without any answer between them until the run ends; default [DefaultPatience], negative: for ever
 	TLS            *tls.Config                                                          // for https; nil: the system's authorities
 	HTTP           HTTPVersion                                                          // "" for what the server offers
 	Proxy          *url.URL                                                             // http or https, with a user where it wants one; nil: none
@@ -98,19 +104,22 @@ type Generator struct {
 	fleet  *fleet
 	dialer *dialer
 	kinds  []kind
-	start  time.Time
+	start  time.Time // of the load; zero until it begins
 
-	startNano atomic.Int64
-	lastRate  gauge         // requests a second; NaN in the first one
-	ready     atomic.Int64  // users whose start has succeeded
-	running   atomic.Int64  // of those, who have not left
-	refused   atomic.Int64  // users whose start never succeeded, though they tried
-	sent      *tally        // what had been counted when the profile, or the user, had ended the load; nil until then
-	sentUntil time.Time     // when that was
-	tails     []tail        // of the stages, in an open model
-	doors     chan struct{} // holds one token for each user that is connecting
-	wg        sync.WaitGroup
-	watch     watch
+	startNano   atomic.Int64  // the same, for everybody
+	lastRate    gauge         // requests a second; NaN in the first one
+	loggingIn   atomic.Int64  // users who are doing their start requests
+	ready       atomic.Int64  // users whose start has succeeded
+	running     atomic.Int64  // of those, who have not left
+	refused     atomic.Int64  // users whose start never succeeded, though they tried
+	unconnected atomic.Int64  // users who were still connecting when their time was over
+	sent        *tally        // what had been counted when the profile, or the user, had ended the load
+	sentUntil   time.Time     // when that was
+	graceEnd    time.Time     // when what is still in flight is cut off
+	tails       []tail        // of the stages, in an open model
+	doors       chan struct{} // holds one token for each user that is connecting
+	wg          sync.WaitGroup
+	watch       watch
 
 	mu      sync.Mutex
 	dialers map[string]*dialer // to where redirects lead, by origin
@@ -140,13 +149,13 @@ func New(opts Options) (*Generator, error) {
 	for _, d := range []struct {
 		at       *time.Duration
 		standard time.Duration
-	}{{&opts.ConnectTimeout, 10 * time.Second}, {&opts.Timeout, time.Minute}, {&opts.Grace, 30 * time.Second}} {
+	}{{&opts.ConnectTimeout, 10 * time.Second}, {&opts.Timeout, time.Minute}, {&opts.Grace, DefaultGrace}} {
 		if *d.at <= 0 {
 			*d.at = d.standard
 		}
 	}
 	if opts.Patience == 0 {
-		opts.Patience = 5 * time.Second
+		opts.Patience = DefaultPatience
 	}
 	if opts.metronome == nil {
 		opts.metronome = newMetronome
@@ -170,28 +179,33 @@ func New(opts Options) (*Generator, error) {
 // flight may finish within Grace; when hard ends, they are cut off. The Summary
 // is that of the load so far, also beside an error: *[ErrNothingSent], *[ErrTargetGone].
 func (g *Generator) Run(ctx, hard context.Context) (Summary, error) {
+	stopped := ctx
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	hard, cut := context.WithCancel(hard)
 	defer cut()
-	stopAborting := context.AfterFunc(hard, g.fleet.abort)
+	stopAborting := context.AfterFunc(hard, func() {
+		end(nil)
+		g.fleet.abort()
+	})
 	defer stopAborting()
 	go g.fleet.patrol(hard)
 	if g.opts.Profile.Open {
 		g.runOpen(ctx, hard, end)
-	} else {
-		start, _ := g.awaitStart(ctx)
+	} else if start, ok := g.awaitStart(ctx); ok {
 		g.begin(start)
 		watched := g.startWatch(ctx, end)
 		g.runClosed(ctx, hard)
 		g.countSent()
+		g.graceEnd = time.Now().Add(g.opts.Grace)
 		end(nil)
 		<-watched
 	}
+	interrupted := stopped.Err() != nil || hard.Err() != nil
 	g.finish(cut)
 	g.watch.look(g, g.mark(), validityWindow/5) // what is left at the end, unless it is too short to tell anything
 	s := g.summary(time.Now())
-	err := g.verdict(context.Cause(ctx))
+	err := g.verdict(context.Cause(ctx), interrupted)
 	if refused := g.refused.Load(); err == nil && refused > 0 {
 		g.tell(fmt.Sprintf("%d of %d users never logged in", refused, refused+g.ready.Load()))
 	}
@@ -219,19 +233,23 @@ func CheckTarget(target *url.URL) error {
 	return nil
 }
 
-func (g *Generator) verdict(cause error) error {
+func (g *Generator) verdict(cause error, interrupted bool) error {
 	if cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	if (g.rec.answered() == 0 || g.ready.Load() == 0) && g.firstCause() != "" {
-		return g.nothingSent()
+	_, answered := g.rec.reached()
+	if why := g.firstCause(); why != "" && (!answered || g.ready.Load() == 0) {
+		return g.nothingSent(why)
+	}
+	if n := g.unconnected.Load(); n > 0 && !answered && !interrupted {
+		return g.nothingSent(fmt.Sprintf("%d users were still connecting at the end", n))
 	}
 	return nil
 }
 
-func (g *Generator) nothingSent() error {
-	t := g.rec.total()
-	return &ErrNothingSent{g.firstCause(), t.answered == 0 && (t.sent > 0 || t.cutOff > 0)}
+func (g *Generator) nothingSent(cause string) error {
+	sent, answered := g.rec.reached()
+	return &ErrNothingSent{cause, sent && !answered}
 }
 
 func (g *Generator) begin(start time.Time) {
@@ -244,10 +262,17 @@ func (g *Generator) begin(start time.Time) {
 	}
 }
 
+// underWay tells whether the load has begun, and its profile is not over.
+func (g *Generator) underWay(now time.Time) bool {
+	return g.startNano.Load() != 0 && now.Before(g.start.Add(g.opts.Profile.Duration()))
+}
+
 // finish waits for the users; those that take longer than Grace are cut off.
 func (g *Generator) finish(cut func()) {
-	timer := time.AfterFunc(g.opts.Grace, func() {
-		g.warn("cut off", fmt.Sprintf("%d requests had no answer %s after the end, and were cut off", g.fleet.inFlight(), g.opts.Grace.Round(time.Millisecond)))
+	timer := time.AfterFunc(time.Until(g.graceEnd), func() {
+		if n := g.fleet.inFlight(); n > 0 {
+			g.warn("cut off", fmt.Sprintf("%d requests had no answer %s after the end, and were cut off", n, g.opts.Grace.Round(time.Millisecond)))
+		}
 		cut()
 	})
 	defer timer.Stop()
@@ -359,7 +384,6 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 	}
 	g.openQueues()
 	pool := g.opts.Segment.Share(g.opts.Profile.pool())
-	g.start = time.Now()
 	loggedIn := make(chan struct{}, pool)
 	for i, k := range g.poolKinds(pool) {
 		u := g.newUser(hard, g.opts.Segment.User(i), k)
@@ -373,6 +397,7 @@ func (g *Generator) runOpen(ctx, hard context.Context, end context.CancelCauseFu
 			g.countSent()
 		}
 	}
+	g.graceEnd = time.Now().Add(g.opts.Grace)
 	g.closeQueues()
 	if ctx.Err() == nil {
 		g.drain(ctx)
@@ -406,7 +431,7 @@ func (g *Generator) awaitPool(ctx context.Context, loggedIn <-chan struct{}, poo
 		case <-ctx.Done():
 			return false
 		case <-patience.C:
-			g.tell(fmt.Sprintf("%d of %d users have logged in after %s; the load starts with those", n, pool, poolPatience))
+			g.tell(fmt.Sprintf("%d of %d users have logged in after %s; the load starts with those, and later logins count nowhere", n, pool, poolPatience))
 			return true
 		}
 	}
@@ -465,7 +490,7 @@ func (g *Generator) arrive(ctx context.Context) {
 
 // drain gives the users time to send what is still queued at the end.
 func (g *Generator) drain(ctx context.Context) {
-	grace := time.NewTimer(g.opts.Grace)
+	grace := time.NewTimer(time.Until(g.graceEnd))
 	defer grace.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

@@ -16,11 +16,10 @@ import (
 // their decimals, where Locust would round them to 0.
 type LocustCSV struct {
 	history *csv.Writer
-	recent  []Snapshot // of the last seconds, the oldest first
-	last    Snapshot
 
 	mu       sync.Mutex
-	start    time.Time
+	recent   []Snapshot       // of the last seconds of the load, the oldest first; none before it begins
+	start    time.Time        // of the load; zero until it begins
 	bytes    map[string]int64 // of bodies, by request
 	failures map[failedAs]int64
 }
@@ -46,7 +45,7 @@ func locustQuantileNames() (names []string) {
 	return names
 }
 
-// NewLocustCSV begins the history: a row a second is written to it.
+// NewLocustCSV begins the history: from Begin on, a row a second is written to it.
 func NewLocustCSV(history io.Writer) (*LocustCSV, error) {
 	c := &LocustCSV{history: newLocustWriter(history), bytes: map[string]int64{}, failures: map[failedAs]int64{}}
 	head := append([]string{"Timestamp", "User Count", "Type", "Name", "Requests/s", "Failures/s"}, locustQuantileNames()...)
@@ -69,21 +68,20 @@ func (c *LocustCSV) write(w *csv.Writer, row []string) error {
 	return w.Error()
 }
 
-// Begin starts the load: what was observed so far, the logins of an open model, is no part of it.
+// Begin starts the load: what comes before, such as the logins of an open model, is no part of it.
 func (c *LocustCSV) Begin(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.start = at
-	clear(c.bytes)
-	clear(c.failures)
+	c.recent = []Snapshot{{At: at}}
 }
 
 // Observe takes one result; safe for many at once.
 func (c *LocustCSV) Observe(s Sample) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.start.IsZero() || s.Sent.Before(c.start) {
-		c.start = s.Sent
+	if c.start.IsZero() {
+		return
 	}
 	c.bytes[s.Request] += int64(s.Bytes)
 	if s.Outcome == Success {
@@ -98,33 +96,29 @@ func (c *LocustCSV) Observe(s Sample) {
 
 // Second takes the state of a second and adds its row to the history.
 func (c *LocustCSV) Second(s Snapshot) error {
-	if s.Total.Requests < c.last.Total.Requests { // logins are no longer counted
-		c.recent = nil
+	if row := c.row(s); row != nil {
+		return c.write(c.history, row)
 	}
-	c.last = s
+	return nil
+}
+
+// row is that of a state; nil when it is of no part of the load.
+func (c *LocustCSV) row(s Snapshot) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.start.IsZero() || !s.At.After(c.start) {
+		return nil
+	}
 	c.recent = append(c.recent, s)
 	for len(c.recent) > 2 && s.At.Sub(c.recent[1].At) >= locustWindow {
 		c.recent = c.recent[1:]
 	}
 	from := c.recent[0]
 	current, took := s.Total.since(from.Total), s.At.Sub(from.At).Seconds()
-	if len(c.recent) == 1 { // nothing to compare with yet
-		current, took = s.Total, s.At.Sub(c.began(s.At)).Seconds()
-	}
 	row := []string{strconv.FormatInt(s.At.Unix(), 10), strconv.Itoa(s.Users), "", "Aggregated", perSecond(current.Requests, took), perSecond(current.Failures, took)}
 	row = append(row, quantiles(current)...)
 	row = append(row, count10(s.Total.Requests), count10(s.Total.Failures))
-	return c.write(c.history, append(row, c.times(s.Total)...))
-}
-
-// began is when the first request was sent.
-func (c *LocustCSV) began(now time.Time) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.start.IsZero() {
-		return now
-	}
-	return c.start
+	return append(row, c.times(s.Total)...)
 }
 
 // WriteStats writes a row for each request and one for all, as of the last second.
@@ -135,10 +129,16 @@ func (c *LocustCSV) WriteStats(w io.Writer) error {
 	if err := c.write(cw, head); err != nil {
 		return err
 	}
-	took := c.last.At.Sub(c.began(c.last.At)).Seconds()
-	all := c.last.Total
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := Snapshot{At: c.start}
+	if n := len(c.recent); n > 0 {
+		last = c.recent[n-1]
+	}
+	took := last.At.Sub(c.start).Seconds()
+	all := last.Total
 	all.Request = "Aggregated"
-	for _, r := range append(slices.Clone(c.last.ByRequest), all) {
+	for _, r := range append(slices.Clone(last.ByRequest), all) {
 		row := append([]string{r.Method, r.Request, count10(r.Requests), count10(r.Failures)}, c.times(r)...)
 		row = append(row, perSecond(r.Requests, took), perSecond(r.Failures, took))
 		if err := c.write(cw, append(row, quantiles(r)...)); err != nil {
@@ -175,8 +175,6 @@ func (c *LocustCSV) WriteExceptions(w io.Writer) error {
 
 // times are the median, mean, shortest and longest response time and the mean size of bodies.
 func (c *LocustCSV) times(r Count) []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	size := int64(0)
 	for name, n := range c.bytes {
 		if r.Request == name || r.Request == "" || r.Request == "Aggregated" {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -27,14 +28,16 @@ const (
 // A lock that is hardly ever contended costs less than an atomic operation for
 // every number, and under it a reader finds no half-counted request.
 type recorder struct {
-	shards []*shard
-	logins atomic.Pointer[tally] // what was counted before the load of an open model; nil until then
+	shards   []*shard
+	logins   shard  // what users of an open model count until they have logged in
+	loggedIn *tally // what of it came before the load; nil until that begins. The shard's lock guards it.
 
 	users    func() int
 	cpu      gauge
 	valid    gauge
 	inFlight func() int
-	silence  silence
+	silence  silence // of the target
+	refusals silence // of the logins
 
 	mu       sync.RWMutex
 	names    map[string]int // of requests, "other" among them
@@ -244,88 +247,101 @@ func (s *shard) count(change func(*tally)) {
 	change(&s.tally)
 }
 
-// A silence is a time in which requests were sent and none was answered.
+// addTo adds what the shard holds to a sum.
+func (s *shard) addTo(sum *tally) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sum.merge(&s.tally)
+}
+
+// A silence is a time in which something was tried, and failed each time.
 type silence struct {
 	broken atomic.Bool // nothing below holds
 
-	mu       sync.Mutex
-	first    time.Time // when a request failed to get an answer
-	failures int
-	cause    string // of the first one
+	mu          sync.Mutex
+	first, last time.Time // of the failures
+	failures    int
+	cause       string // of the first one
 }
 
-// answer ends the silence.
-func (s *silence) answer() {
+// success ends the silence.
+func (s *silence) success() {
 	if !s.broken.Load() {
 		s.broken.Store(true)
 	}
 }
 
-// failure notes that a request got no answer.
+// failure notes one more.
 func (s *silence) failure(cause func() string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.last = time.Now()
 	if s.broken.Swap(false) || s.failures == 0 {
-		s.first, s.failures, s.cause = time.Now(), 0, cause()
+		s.first, s.failures, s.cause = s.last, 0, cause()
 	}
 	s.failures++
 }
 
-// fewest is how many requests must have failed for a target to be gone: of a
-// load with long pauses a single one says little.
+// fewest is how many failures make a silence: of a load with long pauses a
+// single one says little.
 const fewest = 3
 
-// lasted tells since when the target is gone and why, if nothing has been
-// answered for that long.
+// lasted tells since when there is silence and why, if failures came over that
+// long. The time after the last one says nothing: users may think, or wait for answers.
 func (s *silence) lasted(patience time.Duration) (since time.Time, cause string, gone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gone = !s.broken.Load() && s.failures >= fewest && time.Since(s.first) >= patience
+	gone = !s.broken.Load() && s.failures >= fewest && s.last.Sub(s.first) >= patience
 	return s.first, s.cause, gone
 }
 
-// closeLogins ends the logins of an open model: what was counted so far is no part of the load.
+// closeLogins ends the logins of an open model: later ones are counted nowhere.
 func (r *recorder) closeLogins() {
-	logins := &tally{}
-	for _, s := range r.shards {
-		s.count(func(t *tally) {
-			logins.merge(t)
-			for _, times := range t.timings {
-				if times != nil {
-					times.response.max, times.service.max = 0, 0
-				}
-			}
-		})
-	}
-	r.logins.Store(logins)
+	r.logins.count(func(t *tally) {
+		r.loggedIn = &tally{}
+		r.loggedIn.merge(t)
+	})
 }
 
-// load is what was counted of the load; until it begins, all there is.
+func (r *recorder) loginsClosed() (closed bool) {
+	r.logins.count(func(*tally) { closed = r.loggedIn != nil })
+	return closed
+}
+
+// load is what was counted of the load.
 func (r *recorder) load() *tally {
-	t := r.total()
-	if logins := r.logins.Load(); logins != nil {
-		t.subtract(logins)
-	}
-	return t
-}
-
-// total adds the shards up.
-func (r *recorder) total() *tally {
 	sum := &tally{}
 	for _, s := range r.shards {
-		s.mu.Lock()
-		sum.merge(&s.tally)
-		s.mu.Unlock()
+		s.addTo(sum)
 	}
 	return sum
 }
 
-// answered is how many requests got any answer.
-func (r *recorder) answered() (n uint64) {
-	for _, s := range r.shards {
-		s.count(func(t *tally) { n += t.answered })
+// total is the load, and the logins that came before that of an open model.
+func (r *recorder) total() *tally {
+	sum := r.load()
+	r.addLogins(sum)
+	return sum
+}
+
+func (r *recorder) addLogins(sum *tally) {
+	r.logins.count(func(t *tally) {
+		if r.loggedIn != nil {
+			t = r.loggedIn
+		}
+		sum.merge(t)
+	})
+}
+
+// reached tells whether any request was sent, and whether any was answered, late logins among them.
+func (r *recorder) reached() (sent, answered bool) {
+	for _, s := range slices.Concat(r.shards, []*shard{&r.logins}) {
+		s.count(func(t *tally) {
+			sent = sent || t.sent > 0 || t.cutOff > 0
+			answered = answered || t.answered > 0
+		})
 	}
-	return n
+	return sent, answered
 }
 
 // merge adds what other holds.
@@ -391,7 +407,9 @@ func (r *recorder) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect is for [prometheus.Collector].
 func (r *recorder) Collect(ch chan<- prometheus.Metric) {
-	t := r.total()
+	t := r.load()
+	longest := r.longest(t)
+	r.addLogins(t)
 	d := r.descs
 	put := func(desc *prometheus.Desc, m prometheus.Metric, err error) {
 		if err != nil { // labels that aren't UTF-8
@@ -412,10 +430,8 @@ func (r *recorder) Collect(ch chan<- prometheus.Metric) {
 	for k, at := range r.counters {
 		counter(d.requests, *t.counter(at), k.name, k.method, k.status, string(k.outcome))
 	}
-	longest := map[string]time.Duration{}
 	for k, at := range r.timings {
 		times := t.timing(at)
-		longest[k.name] = max(longest[k.name], times.response.max)
 		ch <- &histogramMetric{d.response, &times.response, r.since, []string{k.name, string(k.outcome)}}
 		ch <- &histogramMetric{d.service, &times.service, r.since, []string{k.name, string(k.outcome)}}
 	}
@@ -432,6 +448,17 @@ func (r *recorder) Collect(ch chan<- prometheus.Metric) {
 	gauge(d.inFlight, float64(r.inFlight()))
 	gauge(d.cpu, r.cpu.get())
 	gauge(d.isValid, r.valid.get())
+}
+
+// longest is the longest response time of a tally's requests, by name.
+func (r *recorder) longest(t *tally) map[string]time.Duration {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	longest := map[string]time.Duration{}
+	for k, at := range r.timings {
+		longest[k.name] = max(longest[k.name], t.timing(at).response.max)
+	}
+	return longest
 }
 
 // histogramMetric is a histogram on its way to Prometheus.

@@ -102,16 +102,27 @@ func (p Profile) MaxRate() float64 {
 	return most
 }
 
+// minLength is the least to which a profile may be shortened: below, nothing may be sent at all.
+const minLength = 100 * time.Millisecond
+
 // Scale is the profile f times as long; its users are spawned faster or slower to match.
-func (p Profile) Scale(f float64) Profile {
+func (p Profile) Scale(f float64) (Profile, error) {
+	before := p.Duration().Seconds()
+	after := before * f
+	switch {
+	case !(f > 0) || math.IsInf(f, 0):
+		return p, fmt.Errorf("want a number above 0, got %v", f)
+	case f < 1 && after < minLength.Seconds():
+		return p, fmt.Errorf("%v makes profile %s last %s, want at least %s", f, p.Name, time.Duration(after*float64(time.Second)), minLength)
+	case f > 1 && after > maxLength.Seconds():
+		return p, fmt.Errorf("%v makes profile %s, of %s, last longer than %s: want at most %g", f, p.Name, p.Duration(), maxLength, math.Floor(maxLength.Seconds()/before))
+	}
 	p.Stages = slices.Clone(p.Stages)
 	for i := range p.Stages {
 		p.Stages[i].Duration = time.Duration(float64(p.Stages[i].Duration) * f)
 	}
-	if f > 0 {
-		p.SpawnRate /= f
-	}
-	return p
+	p.SpawnRate /= f
+	return p, nil
 }
 
 // RunStages places the stages in time.

@@ -93,3 +93,35 @@ func TestProfileMistakes(t *testing.T) {
 		}
 	}
 }
+
+func TestScale(t *testing.T) {
+	p := Profile{Name: "p", SpawnRate: 10, Stages: []Stage{{0, 10, time.Second, false}, {10, 10, 59 * time.Second, true}}}
+	for _, c := range []struct {
+		factor float64
+		want   time.Duration
+		err    string
+	}{
+		{2, 2 * time.Minute, ""},
+		{0.1, 6 * time.Second, ""},
+		{525600, 365 * 24 * time.Hour, ""},
+		{525601, 0, "525601 makes profile p, of 1m0s, last longer than 8760h0m0s: want at most 525600"},
+		{1e12, 0, "1e+12 makes profile p, of 1m0s, last longer than 8760h0m0s: want at most 525600"},
+		{1e300, 0, "1e+300 makes profile p, of 1m0s, last longer than 8760h0m0s: want at most 525600"},
+		{1e-3, 0, "0.001 makes profile p last 60ms, want at least 100ms"},
+		{0, 0, "want a number above 0, got 0"},
+		{-1, 0, "want a number above 0, got -1"},
+		{math.Inf(1), 0, "want a number above 0, got +Inf"},
+		{math.NaN(), 0, "want a number above 0, got NaN"},
+	} {
+		got, err := p.Scale(c.factor)
+		if c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%v: got %v, want %s", c.factor, err, c.err)
+			}
+			continue
+		}
+		if err != nil || got.Duration() != c.want || got.SpawnRate != 10/c.factor {
+			t.Errorf("%v: got %s, %v users per second, %v, want %s", c.factor, got.Duration(), got.SpawnRate, err, c.want)
+		}
+	}
+}

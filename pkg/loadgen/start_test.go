@@ -248,3 +248,244 @@ func TestOneWarningForADeadTarget(t *testing.T) {
 		t.Errorf("got %q, want one warning", warnings)
 	}
 }
+
+// What is lost in one moment is no silence, however long nobody asks again or
+// answers are on their way.
+func TestAMomentIsNoSilence(t *testing.T) {
+	for _, c := range []struct {
+		name, think string
+		users       float64
+		takes       time.Duration
+		lost        func(n int64) bool
+	}{
+		{"three users think 10 s", "10s", 3, 0, func(n int64) bool { return n > 3 && n <= 6 }},
+		{"answers take 8 s", "0s", 20, 8 * time.Second, func(n int64) bool { return n <= 3 }},
+	} {
+		s := mustParse(t, "apiVersion: plumbline/v1\nkind: Scenario\nname: s\nusers:\n  - {name: u, think: "+c.think+", tasks: [{name: t, request: GET /}]}")
+		var n atomic.Int64
+		sum, err := runInBubble(t, s, Profile{Stages: []Stage{{c.users, c.users, 2 * time.Minute, true}}}, func(http.ResponseWriter, *http.Request) {
+			if c.lost(n.Add(1)) {
+				panic(http.ErrAbortHandler)
+			}
+			time.Sleep(c.takes)
+		}, nil)
+		if err != nil || sum.Failures != 3 || sum.Requests < 30 {
+			t.Errorf("%s: got %v after %d requests, %d failures, want that it goes on after 3", c.name, err, sum.Requests, sum.Failures)
+		}
+	}
+}
+
+// One login that is refused says nothing of those that take long.
+func TestSlowLogins(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		var n atomic.Int64
+		p := Profile{Open: open, MaxInFlight: 3, Stages: []Stage{{3, 3, time.Minute, true}}}
+		sum, err := runInBubble(t, mustParse(t, withLogin), p, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/login" {
+				return
+			}
+			if n.Add(1) == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			time.Sleep(6 * time.Second)
+		}, nil)
+		if err != nil || sum.Requests < 150 {
+			t.Errorf("open %v: got %v after %d requests, want the whole load", open, err, sum.Requests)
+		}
+	}
+	// It is refused at 0, 0.1, 0.3 and 0.7 s, and let in after a second: that is how long the patience is.
+	var n atomic.Int64
+	one := Profile{Stages: []Stage{{1, 1, time.Minute, true}}}
+	sum, err := runInBubble(t, mustParse(t, withLogin), one, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" && n.Add(1) <= 4 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}, func(o *Options, _ *pipes) { o.Patience = time.Second })
+	if err != nil || sum.ByRequest[1].Requests < 50 {
+		t.Errorf("refused for less than the patience: got %v, %+v, want that the user does his tasks", err, sum.ByRequest)
+	}
+	// While one takes long, others are refused again and again.
+	n.Store(0)
+	p := Profile{Stages: []Stage{{3, 3, time.Minute, true}}}
+	sum, err = runInBubble(t, mustParse(t, withLogin), p, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			if n.Add(1) != 1 {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			time.Sleep(20 * time.Second)
+		}
+	}, nil)
+	if err != nil || sum.ByRequest[1].Requests < 35 {
+		t.Errorf("one of three logins takes 20 s: got %v, %+v, want that this user does his tasks", err, sum.ByRequest)
+	}
+}
+
+// A target that takes no connections is told, whether the run lasts longer than connecting or not.
+func TestNobodyCanConnect(t *testing.T) {
+	for _, c := range []struct {
+		p     Profile
+		cause string
+		took  time.Duration // with what is being connected at the end
+	}{
+		{Profile{Stages: []Stage{{10, 10, 8 * time.Second, true}}}, "10 users were still connecting at the end", 8 * time.Second},
+		{Profile{Stages: []Stage{{10, 10, 11 * time.Second, true}}}, "connect: context deadline exceeded", 20 * time.Second},
+		{Profile{Stages: []Stage{{10, 10, 2 * time.Minute, true}}}, "connect: context deadline exceeded", 30 * time.Second},
+		{Profile{Open: true, MaxInFlight: 10, Stages: []Stage{{10, 10, 2 * time.Minute, true}}}, "connect: context deadline exceeded", 21 * time.Second},
+	} {
+		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), c.p, func(http.ResponseWriter, *http.Request) {}, func(o *Options, _ *pipes) {
+			o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
+		})
+		if want := "nothing could be sent: " + c.cause; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", c.p.Duration(), err, want)
+		}
+		if got := sum.Window.Duration(); got < c.took-time.Second || got > c.took+time.Second {
+			t.Errorf("%s: got the end after %s, want %s", c.p.Duration(), got, c.took)
+		}
+	}
+}
+
+// A login that is answered when the load of an open model has begun is in none of
+// its figures. The user takes part from then on.
+func TestLateLoginsAreNoLoad(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	var logins, told, inTime atomic.Int64
+	var atReady float64
+	var warnings []string
+	var mu sync.Mutex
+	var g *Generator
+	p := Profile{Open: true, MaxInFlight: 10, Stages: []Stage{{20, 20, 30 * time.Second, true}}}
+	sum := runFollowed(t, mustParse(t, withLogin), p, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/login" {
+			return
+		}
+		if n := logins.Add(1); n > 7 {
+			time.Sleep(40 * time.Second)
+			if n == 8 {
+				w.WriteHeader(http.StatusForbidden)
+			}
+		}
+	}, func(o *Options) {
+		o.Registry, o.metronome = registry, newTicker
+		o.OnReady = func(context.Context) { atReady = total(t, registry, ""); inTime.Store(told.Load()) }
+		o.OnResult = func(Sample) { told.Add(1) }
+		o.OnWarning = func(text string) { mu.Lock(); defer mu.Unlock(); warnings = append(warnings, text) }
+	}, func(of *Generator) { g = of })
+	if atReady != 7 || inTime.Load() != 7 || logins.Load() != 11 {
+		t.Fatalf("got %v of %d logins before the load, want 7 of 10, and one more try", atReady, logins.Load())
+	}
+	if want := "7 of 10 users have logged in after 30s; the load starts with those, and later logins count nowhere"; !slices.Contains(warnings, want) {
+		t.Errorf("got warnings %q, want %s", warnings, want)
+	}
+	if sum.Requests != 600 || sum.Failures != 0 || sum.ByRequest[0].Requests != 0 || sum.ResponseTime.Max > 1 || sum.CutOff != 0 {
+		t.Errorf("summary: got %d requests, %d failures, %+v, want the 600 arrivals", sum.Requests, sum.Failures, sum.ByRequest)
+	}
+	if got := total(t, registry, "") - atReady; got != 600 {
+		t.Errorf("metrics: got an increase of %v, want 600", got)
+	}
+	if got := told.Load() - inTime.Load(); got != 600 {
+		t.Errorf("told of %d results, want 600", got)
+	}
+	if got := g.Progress().Requests; got != 600 {
+		t.Errorf("live line: got %d requests, want 600", got)
+	}
+	if got := g.ready.Load(); got != 10 {
+		t.Errorf("got %d users, want the 3 late ones among them", got)
+	}
+}
+
+// Requests have the grace once, in an open model too, where some still wait for a user.
+func TestOneGrace(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		var begun time.Time
+		var warnings []string
+		p := Profile{Open: open, MaxInFlight: 1, Stages: []Stage{{10, 10, 2 * time.Second, true}}}
+		sum, err := runInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(o *Options, _ *pipes) {
+			o.Grace, o.Patience = 10*time.Second, -1
+			o.OnStart = func(at time.Time) { begun = at }
+			o.OnWarning = func(text string) {
+				warnings = append(warnings, text)
+				if got := time.Since(begun); got < 12*time.Second || got > 12100*time.Millisecond {
+					t.Errorf("open %v: got %q after %s, want 12 s", open, text, got)
+				}
+			}
+		})
+		n := 10
+		if open {
+			n = 1
+		}
+		if want := fmt.Sprintf("%d requests had no answer 10s after the end, and were cut off", n); err == nil || len(warnings) != 1 || warnings[0] != want || sum.CutOff != int64(n) {
+			t.Errorf("open %v: got %v, %q, %d cut off, want %s", open, err, warnings, sum.CutOff, want)
+		}
+	}
+}
+
+// A run that ends before its load has none.
+func TestARunWithoutLoadIsEmpty(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		p := Profile{Open: open, MaxInFlight: 3, Stages: []Stage{{3, 3, time.Minute, true}}}
+		began := false
+		sum, err := stopInBubble(t, mustParse(t, withLogin), p, func(http.ResponseWriter, *http.Request) {}, func(o *Options, _ *pipes) {
+			o.StartAt = time.Now().Add(time.Hour)
+			o.OnStart = func(time.Time) { began = true }
+		}, func(ctx context.Context, g *Generator) (Summary, error) {
+			return g.Run(after(ctx, 10*time.Second), ctx)
+		})
+		if err != nil || began || !sum.Window.IsZero() || sum.Requests != 0 || len(sum.ByRequest) != 0 || sum.Validity.Valid || sum.Validity.CPU != 0 {
+			t.Errorf("open %v: got %v, %+v, want nothing", open, err, sum)
+		}
+	}
+}
+
+// A hard stop alone is one, too.
+func TestAHardStopAlone(t *testing.T) {
+	for _, open := range []bool{false, true} {
+		p := Profile{Open: open, MaxInFlight: 5, Stages: []Stage{{5, 5, time.Minute, true}}}
+		sum, err := stopInBubble(t, mustParse(t, scenarioOf("{name: t, request: GET /}")), p, func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(10 * time.Millisecond):
+			}
+		}, nil, func(ctx context.Context, g *Generator) (Summary, error) { return g.Run(ctx, after(ctx, time.Second)) })
+		if err != nil || sum.CutOff > 5 || sum.Window.Duration() > 1100*time.Millisecond {
+			t.Errorf("open %v: got %v after %s, %d cut off, want an end after a second", open, err, sum.Window.Duration(), sum.CutOff)
+		}
+	}
+}
+
+// Counters never go back, whoever logs in while the logins are closed, and the load holds none of them.
+func TestClosingLogins(t *testing.T) {
+	r, err := newRecorder(Options{RunID: "r", Registry: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := r.channelOf("login", "POST", 200)
+	stop := make(chan struct{})
+	var logging sync.WaitGroup
+	for range 2 {
+		logging.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					r.record(&r.logins, &c, &result{status: 200, outcome: Success, answered: true, response: time.Millisecond})
+				}
+			}
+		})
+	}
+	last := uint64(0)
+	for i := range 4000 {
+		if i == 2000 {
+			logging.Go(r.closeLogins)
+		}
+		now := r.total().requests()
+		if now < last || r.load().requests() != 0 {
+			t.Fatalf("got %d after %d, %d of the load, want none of it, and no step back", now, last, r.load().requests())
+		}
+		last = now
+	}
+	close(stop)
+	logging.Wait()
+}

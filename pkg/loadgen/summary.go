@@ -34,7 +34,8 @@ type RequestTotals struct {
 }
 
 // A Summary is what a generator did. Its counts are exactly what its metrics grew
-// by during the load; logins before that, as in open models, are no part of it.
+// by during the load; logins before that, as in open models, are no part of it. It is
+// empty when the load never began.
 type Summary struct {
 	Totals
 	ByRequest  []RequestTotals `json:"by_request"`
@@ -49,12 +50,12 @@ type Summary struct {
 }
 
 func (g *Generator) summary(end time.Time) Summary {
+	if g.start.IsZero() {
+		return Summary{Validity: run.Generator{Segment: 1, Reasons: []string{"the load never began"}}}
+	}
 	t := g.rec.load()
 	s := Summary{Iterations: int64(t.iterations), Due: int64(t.due), Dropped: int64(t.dropped), CutOff: int64(t.cutOff),
 		StartLag: t.lag.times(), Window: run.Window{Start: g.start, End: end}, Stages: g.stages()}
-	if g.sent == nil { // the load never began
-		g.sent, g.sentUntil = &tally{}, end
-	}
 	seconds := max(g.sentUntil.Sub(g.start).Seconds(), 1e-9)
 	sent := g.rec.byRequest(g.sent)
 	var all timing
@@ -127,7 +128,11 @@ func (g *Generator) Progress() Progress {
 		p.Elapsed = time.Since(time.Unix(0, start))
 	}
 	var response histogram
-	for _, r := range g.rec.byRequest(g.rec.load()) {
+	t := g.rec.load()
+	if p.Elapsed == 0 { // the logins are all there is to show
+		t = g.rec.total()
+	}
+	for _, r := range g.rec.byRequest(t) {
 		p.Requests += r.Requests
 		p.Failures += r.Failures
 		response.merge(&r.response)

@@ -109,7 +109,7 @@ func (u *user) begin(ctx context.Context) bool {
 	backoff := firstBackoff
 	for ctx.Err() == nil {
 		u.scope.data.begin(uint64(u.id))
-		if ok, _ := u.runSteps(ctx, u.kind.start, asap); ok {
+		if u.logIn(ctx) {
 			u.g.ready.Add(1)
 			u.g.running.Add(1)
 			u.ready = true
@@ -123,6 +123,19 @@ func (u *user) begin(ctx context.Context) bool {
 		backoff = min(2*backoff, lastBackoff)
 	}
 	return false
+}
+
+// logIn tries once to start.
+func (u *user) logIn(ctx context.Context) bool {
+	u.g.loggingIn.Add(1)
+	defer u.g.loggingIn.Add(-1)
+	ok, _ := u.runSteps(ctx, u.kind.start, asap)
+	if ok {
+		u.g.rec.refusals.success()
+	} else {
+		u.g.rec.refusals.failure(u.g.firstCause)
+	}
+	return ok
 }
 
 // life counts how often the user has been started before.
@@ -149,9 +162,12 @@ func (u *user) runClosed(ctx context.Context, life int) {
 // runOpen does the arrivals of the user's kind, as long as there are any.
 func (u *user) runOpen(ctx context.Context, loggedIn chan<- struct{}) {
 	defer u.leave()
+	of := u.shard
+	u.shard = &u.g.rec.logins
 	if !u.begin(ctx) {
 		return
 	}
+	u.shard = of
 	loggedIn <- struct{}{}
 	queue := u.kind.queue
 	free := u.g.fleet.now()
@@ -169,7 +185,9 @@ func (u *user) runOpen(ctx context.Context, loggedIn chan<- struct{}) {
 			u.scope.begin(a.number)
 			u.shard.iterate(false, u.g.fleet.now()-max(a.due, free))
 			free = u.iterate(ctx, a.due)
-			a.stage.ended(free)
+			if u.hard.Err() == nil { // else it may have been cut off
+				a.stage.ended(free)
+			}
 		}
 	}
 }
@@ -179,16 +197,29 @@ func (u *user) runOpen(ctx context.Context, loggedIn chan<- struct{}) {
 const maxConnecting = 128
 
 // connectEarly connects a user before its first request; false when ctx ended
-// before. Should it fail, the first request tries again, and tells.
+// before. Should it fail, that is told, and the first request tries again.
 func (u *user) connectEarly(ctx context.Context) bool {
+	err := u.connect(ctx)
+	switch {
+	case err == nil:
+		return ctx.Err() == nil
+	case ctx.Err() != nil:
+		u.g.unconnected.Add(1)
+		return false
+	}
+	u.g.rec.silence.failure(func() string { return err.Error() })
+	u.g.warn(string(NotReached), fmt.Sprintf("%s: %v", NotReached, err))
+	return true
+}
+
+func (u *user) connect(ctx context.Context) error {
 	select {
 	case u.g.doors <- struct{}{}:
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 	defer func() { <-u.g.doors }()
-	_ = u.link.open(ctx) //nolint:errcheck // as above
-	return ctx.Err() == nil
+	return u.link.open(ctx)
 }
 
 // asap stands for a due time of now.
@@ -244,7 +275,7 @@ func (u *user) send(r *request, due time.Duration) (ok bool, end time.Duration) 
 		return false, end
 	}
 	if err == nil {
-		g.rec.silence.answer()
+		g.rec.silence.success()
 	} else {
 		g.rec.silence.failure(func() string { return fmt.Sprintf("%s: %v", r.Name, err) })
 	}
@@ -285,10 +316,15 @@ func (u *user) tell(r *request, sent time.Duration, got *result, cause, instead 
 		}
 		g.warn(key, warning)
 	}
-	if g.opts.OnResult != nil {
+	if g.opts.OnResult != nil && !u.isLate() {
 		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service, Phases: u.answer.watch.phases(),
 			Status: got.status, Bytes: len(u.answer.body), Outcome: got.outcome, Cause: cause})
 	}
+}
+
+// isLate tells that a user logs in though the load of an open model has begun: that is no part of it.
+func (u *user) isLate() bool {
+	return u.shard == &u.g.rec.logins && u.g.rec.loginsClosed()
 }
 
 // message is the request as it goes over the connection.

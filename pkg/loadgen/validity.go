@@ -187,7 +187,6 @@ func (g *Generator) startWatch(ctx context.Context, end context.CancelCauseFunc)
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		last := g.mark()
-		from := last.at
 		abort := newAborter(g.opts.AbortOn)
 		for {
 			select {
@@ -200,10 +199,10 @@ func (g *Generator) startWatch(ctx context.Context, end context.CancelCauseFunc)
 			g.lastRate.set(float64(now.tally.requests()-last.tally.requests()) / now.at.Sub(last.at).Seconds())
 			last = now
 			g.watch.look(g, now, validityWindow-tolerance)
-			if err := g.hopeless(now.at.Sub(from)); err != nil {
+			if err := g.hopeless(); err != nil {
 				end(err)
 			}
-			if len(g.opts.AbortOn) > 0 && g.startNano.Load() != 0 {
+			if len(g.opts.AbortOn) > 0 && g.underWay(now.at) {
 				if err := abort.look(now.at, g.rec.count(g.rec.load())); err != nil {
 					end(err)
 				}
@@ -213,19 +212,20 @@ func (g *Generator) startWatch(ctx context.Context, end context.CancelCauseFunc)
 	return done
 }
 
-// hopeless is why going on makes no sense after some time; nil while it does.
-func (g *Generator) hopeless(after time.Duration) error {
+// hopeless is why going on makes no sense; nil while it does.
+func (g *Generator) hopeless() error {
 	if g.opts.Patience < 0 {
 		return nil
 	}
 	if since, cause, gone := g.rec.silence.lasted(g.opts.Patience); gone {
-		if g.rec.answered() == 0 {
-			return g.nothingSent()
+		if _, answered := g.rec.reached(); !answered {
+			return g.nothingSent(g.firstCause())
 		}
 		return &ErrTargetGone{since, cause}
 	}
-	if g.ready.Load() == 0 && after >= g.opts.Patience && g.firstCause() != "" {
-		return g.nothingSent() // every login was refused
+	_, cause, refused := g.rec.refusals.lasted(g.opts.Patience)
+	if refused && g.ready.Load() == 0 && g.loggingIn.Load() == 0 { // one that takes long may succeed
+		return g.nothingSent(cause)
 	}
 	return nil
 }

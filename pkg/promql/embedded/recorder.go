@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -36,8 +37,8 @@ type Target struct {
 	TLS      common.TLSConfig // of a page behind https; zero: the system's authorities
 }
 
-// optionalPatience is how long an optional target may take to be usable, beside
-// the interval within which Prometheus begins to scrape it.
+// optionalPatience is how long an optional target may take to be usable, beyond the
+// interval over which Prometheus spreads the first scrapes.
 const optionalPatience = 2 * time.Second
 
 // RecorderConfig says what is recorded, and how often.
@@ -238,12 +239,12 @@ func (r *Recorder) WaitFirstScrape(ctx context.Context) (warnings []string, err 
 	}
 }
 
-// WaitScrape waits until every target that has ever answered has been scraped
-// again; false when ctx ended before.
+// WaitScrape waits until every target has been scraped again, or did not answer
+// that; false when ctx ended before.
 func (r *Recorder) WaitScrape(ctx context.Context) bool {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for now := time.Now().UnixMilli(); !r.births.allScrapedAfter(now); {
+	for now := time.Now().UnixMilli(); !r.allTriedAfter(now); {
 		select {
 		case <-ctx.Done():
 			return false
@@ -260,6 +261,17 @@ func (r *Recorder) refused(job string) bool {
 		err := t.LastError()
 		return err != nil && !errors.Is(err, context.DeadlineExceeded)
 	})
+}
+
+func (r *Recorder) allTriedAfter(ms int64) bool {
+	for job, active := range r.scraper.TargetsActive() {
+		for _, t := range active {
+			if r.births.lastTry(job, t.GetValue(model.InstanceLabel)) <= ms {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unscraped tells, by job, why a target has not been scraped with success yet.
@@ -319,15 +331,16 @@ func (r *Recorder) stopScraping() {
 type births struct {
 	db *tsdb.DB
 
-	mu   sync.Mutex
-	last map[target]int64    // the last successful scrape, in ms
-	seen map[uint64]struct{} // hashes of the series written so far
+	mu    sync.Mutex
+	last  map[target]int64    // the last successful scrape, in ms
+	tried map[target]int64    // the last scrape
+	seen  map[uint64]struct{} // hashes of the series written so far
 }
 
 type target struct{ job, instance string }
 
 func newBirths(db *tsdb.DB) *births {
-	return &births{db: db, last: map[target]int64{}, seen: map[uint64]struct{}{}}
+	return &births{db: db, last: map[target]int64{}, tried: map[target]int64{}, seen: map[uint64]struct{}{}}
 }
 
 // scraped reports whether a target has been scraped with success.
@@ -337,26 +350,23 @@ func (b *births) scraped(job, instance string) bool {
 	return b.last[target{job, instance}] > 0
 }
 
-func (b *births) allScrapedAfter(ms int64) bool {
+// lastTry is the time of a target's last scrape, whether it succeeded or not, in ms.
+func (b *births) lastTry(job, instance string) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, last := range b.last {
-		if last <= ms {
-			return false
-		}
-	}
-	return true
+	return b.tried[target{job, instance}]
 }
 
 // AppenderV2 starts the samples of one scrape.
 func (b *births) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	return &birthsAppender{AppenderV2: b.db.AppenderV2(ctx), births: b, ups: map[target]int64{}}
+	return &birthsAppender{AppenderV2: b.db.AppenderV2(ctx), births: b, ups: map[target]int64{}, tries: map[target]int64{}}
 }
 
 type birthsAppender struct {
 	storage.AppenderV2
 	births *births
 	ups    map[target]int64 // targets that this scrape found up
+	tries  map[target]int64 // and those that it tried
 	fresh  []uint64
 }
 
@@ -366,8 +376,12 @@ func (a *birthsAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t i
 			a.appendZero(ls, previous, h, fh)
 		}
 	}
-	if ls.Get(model.MetricNameLabel) == "up" && v == 1 {
-		a.ups[target{ls.Get("job"), ls.Get("instance")}] = t
+	if ls.Get(model.MetricNameLabel) == "up" && (v == 0 || v == 1) { // and no stale marker
+		of := target{ls.Get("job"), ls.Get("instance")}
+		a.tries[of] = t
+		if v == 1 {
+			a.ups[of] = t
+		}
 	}
 	return a.AppenderV2.Append(ref, ls, st, t, v, h, fh, o)
 }
@@ -404,9 +418,8 @@ func (a *birthsAppender) Commit() error {
 	}
 	a.births.mu.Lock()
 	defer a.births.mu.Unlock()
-	for t, at := range a.ups {
-		a.births.last[t] = at
-	}
+	maps.Copy(a.births.last, a.ups)
+	maps.Copy(a.births.tried, a.tries)
 	for _, hash := range a.fresh {
 		a.births.seen[hash] = struct{}{}
 	}

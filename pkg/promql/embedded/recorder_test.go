@@ -265,10 +265,34 @@ func TestWaitScrape(t *testing.T) {
 		}
 	}
 	second.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*interval)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if r.WaitScrape(ctx) {
-		t.Error("a target that has gone: got a scrape, want none")
+	if !r.WaitScrape(ctx) {
+		t.Error("a target that has gone: got none, want that it was tried")
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if r.WaitScrape(ended) {
+		t.Error("got a scrape, want that the wait ends with its context")
+	}
+}
+
+// A target that was left out was scraped for the last time.
+func TestWaitScrapeAfterATargetWasLeftOut(t *testing.T) {
+	first, second := newService(t), newService(t)
+	r := record(t, t.TempDir(), Target{Job: "first", URL: first.URL + "/metrics"}, Target{Job: "second", URL: second.URL + "/metrics"})
+	defer r.Abandon()
+	cfg, err := r.scrapeConfig(r.cfg.Targets[:1])
+	if err == nil {
+		err = r.apply(cfg)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if !r.WaitScrape(ctx) {
+		t.Error("got no scrape, want one of the first target")
 	}
 }
 
