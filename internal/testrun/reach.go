@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net"
 	"net/url"
 	"time"
 
@@ -42,40 +41,18 @@ func (t Transport) await(ctx context.Context, target *url.URL, patience time.Dur
 	}
 }
 
-// reachable tells early, and once, that nobody listens at the target, or that no
-// TLS connection can be made with it. Behind a proxy only that is tried.
+// reachable tells early, and once, that a user can't connect to the target, and what to do about it.
 func (t Transport) reachable(ctx context.Context, target *url.URL) error {
-	ctx, cancel := context.WithTimeout(ctx, dialPatience)
-	defer cancel()
-	via, what, flag := target, "target", "is the service running there? name another with --target"
-	if t.Proxy != nil {
-		via, what, flag = t.Proxy, "proxy", "name another with --proxy"
-	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", hostPort(via))
+	hop, err := loadgen.Reach(ctx, loadgen.Options{Target: target, TLS: t.TLS, HTTP: t.HTTP, Proxy: t.Proxy, ConnectTimeout: dialPatience, Timeout: dialPatience})
 	if err != nil {
-		return fmt.Errorf("%s %s: %w; %s", what, via.Redacted(), err, flag)
-	}
-	defer func() { _ = conn.Close() }() //nolint:errcheck // it was only tried
-	if target.Scheme != "https" || t.Proxy != nil {
-		return nil
-	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.TLS != nil {
-		cfg = t.TLS.Clone()
-	}
-	if cfg.ServerName == "" {
-		cfg.ServerName = target.Hostname()
-	}
-	cfg.NextProtos = t.HTTP.Protocols()
-	if err := tls.Client(conn, cfg).HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("target %s: TLS: %w; --tls-ca, --tls-cert, --tls-server-name and --insecure say what to trust", target, err)
+		return fmt.Errorf("target %s: %w; %s", target.Redacted(), err, advice[hop])
 	}
 	return nil
 }
 
-func hostPort(u *url.URL) string {
-	if u.Port() != "" {
-		return u.Host
-	}
-	return net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443", "socks5": "1080"}[u.Scheme])
+// advice is what may help where a hop fails.
+var advice = map[loadgen.Hop]string{
+	loadgen.ToProxy:  "name another with --proxy",
+	loadgen.ToTarget: "is the service running there? name another with --target",
+	loadgen.OverTLS:  "--tls-ca, --tls-cert, --tls-server-name and --insecure say what to trust",
 }

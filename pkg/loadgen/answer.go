@@ -46,6 +46,7 @@ type answer struct {
 	fields         []field
 	sent, received int  // bytes on the wire, of the request and of the answer
 	close          bool // the connection is of no more use
+	keepAlive      bool // the server says that it keeps the connection
 	setsCookies    bool
 
 	watch       *stopwatch // nil: the phases aren't asked for
@@ -169,6 +170,9 @@ func (a *answer) read(src source, isHead bool) error {
 		if a.status >= 200 {
 			break
 		}
+		if a.from > maxHeadBytes { // all of them together
+			return errHeadTooLarge
+		}
 	}
 	if err := a.readBody(src, isHead || a.status == 204 || a.status == 304); err != nil {
 		return err
@@ -181,18 +185,18 @@ func (a *answer) read(src source, isHead bool) error {
 
 func (a *answer) readHead(src source) error {
 	start := a.from
-	a.length, a.chunked, a.close, a.compression, a.setsCookies = -1, false, false, uncompressed, false
+	a.length, a.chunked, a.close, a.keepAlive, a.compression, a.setsCookies = -1, false, false, false, uncompressed, false
 	line, err := a.readLine(src, start)
 	if err != nil {
 		return err
 	}
-	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
+	if len(line) < 12 || !bytes.HasPrefix(line, []byte("HTTP/1.")) || line[7] < '0' || line[7] > '9' || line[8] != ' ' || len(line) > 12 && line[12] != ' ' {
 		return fmt.Errorf("malformed answer: status line %.60q", line)
 	}
 	if a.status, err = digits(line[9:12]); err != nil || a.status < 100 {
 		return fmt.Errorf("malformed answer: status line %.60q", line)
 	}
-	a.close = line[7] == '0'
+	old := line[7] == '0'
 	a.fields = a.page.fields[:0]
 	for {
 		at := a.from - start
@@ -203,12 +207,22 @@ func (a *answer) readHead(src source) error {
 		if len(line) == 0 {
 			break
 		}
-		if err := a.addField(line, at); err != nil {
+		if isSpace(line[0]) && len(a.fields) > 0 {
+			a.unfold(line, start)
+		} else if err := a.addField(line, at); err != nil {
 			return err
 		}
 	}
 	a.page.fields = a.fields
 	a.head = a.page.data[start:a.from]
+	for _, f := range a.fields { // not before all of their lines are there
+		if err := a.understand(a.head[f.name:f.nameEnd], a.head[f.value:f.valueEnd]); err != nil {
+			return err
+		}
+	}
+	if old && (!a.keepAlive || a.chunked) { // HTTP/1.0 has no chunks: what else of it can be trusted (RFC 9112, section 6.1)?
+		a.close = true
+	}
 	return nil
 }
 
@@ -242,40 +256,52 @@ func (a *answer) readLine(src source, start int) ([]byte, error) {
 // addField adds a header line that stands at a place of the head.
 func (a *answer) addField(line []byte, at int) error {
 	colon := bytes.IndexByte(line, ':')
-	if colon < 1 || isSpace(line[0]) {
+	if colon < 1 || isSpace(line[0]) || isSpace(line[colon-1]) {
 		return fmt.Errorf("malformed answer: header line %.60q", line)
 	}
-	from, to := colon+1, len(line)
-	for from < to && isSpace(line[from]) {
-		from++
-	}
-	for from < to && isSpace(line[to-1]) {
-		to--
-	}
+	from, to := trim(line, colon+1)
 	a.fields = append(a.fields, field{at, at + colon, at + from, at + to})
-	return a.understand(line[:colon], line[from:to])
+	return nil
+}
+
+// unfold adds a line that goes on with the field before it to that one's value,
+// after a blank (RFC 9112, section 5.2).
+func (a *answer) unfold(line []byte, start int) {
+	f := &a.fields[len(a.fields)-1]
+	from, to := trim(line, 0)
+	end := start + f.valueEnd
+	if f.value < f.valueEnd && from < to {
+		a.page.data[end] = ' '
+		end++
+	}
+	f.valueEnd = end + copy(a.page.data[end:], line[from:to]) - start
 }
 
 // understand notes what a field says about the answer itself.
 func (a *answer) understand(name, value []byte) error {
 	switch {
 	case len(name) == len("Content-Length") && equalFold(name, "Content-Length"):
-		n, err := digits(value)
-		if err != nil || a.length >= 0 && a.length != n {
-			return fmt.Errorf("malformed answer: content length %.60q", value)
+		for item, rest, more := cutItem(value); ; item, rest, more = cutItem(rest) {
+			n, err := digits(item)
+			if err != nil || a.length >= 0 && a.length != n { // equal ones are one (RFC 9112, section 6.3)
+				return fmt.Errorf("malformed answer: content length %.60q", value)
+			}
+			if a.length = n; !more {
+				break
+			}
 		}
-		a.length = n
 	case len(name) == len("Transfer-Encoding") && equalFold(name, "Transfer-Encoding"):
-		if !equalFold(value, "chunked") {
+		if a.chunked || !equalFold(value, "chunked") {
 			return fmt.Errorf("malformed answer: transfer encoding %.60q", value)
 		}
 		a.chunked = true
 	case len(name) == len("Connection") && equalFold(name, "Connection"):
-		switch {
-		case equalFold(value, "close"):
-			a.close = true
-		case equalFold(value, "keep-alive"):
-			a.close = false
+		for item, rest, more := cutItem(value); ; item, rest, more = cutItem(rest) {
+			a.close = a.close || equalFold(item, "close")
+			a.keepAlive = a.keepAlive || equalFold(item, "keep-alive")
+			if !more {
+				break
+			}
 		}
 	case len(name) == len("Set-Cookie") && equalFold(name, "Set-Cookie"):
 		a.setsCookies = true
@@ -291,6 +317,25 @@ func (a *answer) understand(name, value []byte) error {
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+
+// trim tells where the text of a line begins and ends, from a place on, without the blanks around it.
+func trim(line []byte, from int) (begin, end int) {
+	begin, end = from, len(line)
+	for begin < end && isSpace(line[begin]) {
+		begin++
+	}
+	for begin < end && isSpace(line[end-1]) {
+		end--
+	}
+	return begin, end
+}
+
+// cutItem takes the first item off a list (RFC 9110, section 5.6.1).
+func cutItem(list []byte) (item, rest []byte, more bool) {
+	item, rest, more = bytes.Cut(list, []byte(","))
+	begin, end := trim(item, 0)
+	return item[begin:end], rest, more
+}
 
 func noEOF(err error) error {
 	if errors.Is(err, io.EOF) {

@@ -35,8 +35,21 @@ func (v HTTPVersion) Protocols() []string {
 	return []string{"h2", "http/1.1"}
 }
 
+// A Hop is a part of the way to a target.
+type Hop string
+
+// The hops of a connection, in order. The target is connected to through the proxy, if there is one.
+const (
+	ToProxy  Hop = "proxy"
+	ToTarget Hop = "target"
+	OverTLS  Hop = "TLS"
+)
+
 // A connectError is a failure to reach the target, before a request was sent.
-type connectError struct{ err error }
+type connectError struct {
+	err error
+	hop Hop // that failed; "" for none of them
+}
 
 func (e connectError) Error() string { return e.err.Error() }
 func (e connectError) Unwrap() error { return e.err }
@@ -80,6 +93,18 @@ func addressOf(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
+// Reach connects to the target as a user does, and hangs up. Where that fails, hop says which part of the way did.
+func Reach(ctx context.Context, opts Options) (hop Hop, err error) {
+	nc, _, _, err := newDialer(opts.Target, opts).connect(ctx)
+	if err == nil {
+		_ = nc.Close() // it was only tried
+		return "", nil
+	}
+	var at connectError
+	_ = errors.As(err, &at) // it is one
+	return at.hop, err
+}
+
 // absolute reports whether requests name the whole URL, as a proxy needs it for plain HTTP.
 func (d *dialer) absolute() bool { return d.proxy != nil && d.tls == nil }
 
@@ -88,13 +113,8 @@ func (d *dialer) connect(ctx context.Context) (nc net.Conn, isHTTP2 bool, took P
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	begun := time.Now()
-	if d.proxy != nil {
-		nc, err = d.throughProxy(ctx)
-	} else {
-		nc, err = d.dial(ctx, "tcp", d.address)
-	}
-	if err != nil {
-		return nil, false, took, connectError{err}
+	if nc, err = d.connectPlain(ctx); err != nil {
+		return nil, false, took, err
 	}
 	took.Connecting = time.Since(begun)
 	if d.tls == nil {
@@ -103,28 +123,36 @@ func (d *dialer) connect(ctx context.Context) (nc net.Conn, isHTTP2 bool, took P
 	secure := tls.Client(nc, d.tls)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = nc.Close() // the handshake's error is the cause
-		return nil, false, took, connectError{fmt.Errorf("TLS with %s: %w", d.address, err)}
+		return nil, false, took, connectError{fmt.Errorf("TLS with %s: %w", d.address, err), OverTLS}
 	}
 	took.TLSHandshaking = time.Since(begun) - took.Connecting
 	isHTTP2 = secure.ConnectionState().NegotiatedProtocol == "h2"
 	if d.version == HTTP2 && !isHTTP2 {
 		_ = secure.Close() // nothing was sent on it
-		return nil, false, took, connectError{fmt.Errorf("TLS with %s: the server doesn't offer HTTP/2", d.address)}
+		return nil, false, took, connectError{fmt.Errorf("TLS with %s: the server doesn't offer HTTP/2", d.address), OverTLS}
 	}
 	return secure, isHTTP2, took, nil
 }
 
-// throughProxy connects to the proxy and, for a target with TLS, has it open a tunnel (RFC 9110, section 9.3.6).
-func (d *dialer) throughProxy(ctx context.Context) (net.Conn, error) {
+// connectPlain connects to the target, or to the proxy, which for a target with
+// TLS has to open a tunnel (RFC 9110, section 9.3.6).
+func (d *dialer) connectPlain(ctx context.Context) (net.Conn, error) {
+	if d.proxy == nil {
+		nc, err := d.dial(ctx, "tcp", d.address)
+		if err != nil {
+			return nil, connectError{err, ToTarget}
+		}
+		return nc, nil
+	}
 	nc, err := d.dial(ctx, "tcp", addressOf(d.proxy))
 	if err != nil {
-		return nil, fmt.Errorf("proxy %s: %w", d.proxy.Host, err)
+		return nil, connectError{fmt.Errorf("proxy %s: %w", d.proxy.Host, err), ToProxy}
 	}
 	if d.proxy.Scheme == "https" {
 		secure := tls.Client(nc, &tls.Config{ServerName: d.proxy.Hostname(), MinVersion: tls.VersionTLS12})
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = nc.Close() // the handshake's error is the cause
-			return nil, fmt.Errorf("proxy %s: TLS: %w", d.proxy.Host, err)
+			return nil, connectError{fmt.Errorf("proxy %s: TLS: %w", d.proxy.Host, err), ToProxy}
 		}
 		nc = secure
 	}
@@ -133,7 +161,7 @@ func (d *dialer) throughProxy(ctx context.Context) (net.Conn, error) {
 	}
 	if err := d.tunnel(ctx, nc); err != nil {
 		_ = nc.Close() // the tunnel's error is the cause
-		return nil, fmt.Errorf("proxy %s: %w", d.proxy.Host, err)
+		return nil, connectError{fmt.Errorf("proxy %s: %w", d.proxy.Host, err), ToTarget}
 	}
 	return nc, nil
 }

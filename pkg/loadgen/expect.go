@@ -28,6 +28,7 @@ const (
 	Slow       Outcome = "slow"
 	BadBody    Outcome = "body"
 	BadHeader  Outcome = "header"
+	Redirected Outcome = "redirects" // more often than the step allows
 	TimedOut   Outcome = "timeout"
 	NotReached Outcome = "connect"
 	Unset      Outcome = "unset" // not sent: a variable of its path or body has no value
@@ -35,11 +36,12 @@ const (
 
 // An expectation is what an answer must be like to be a success.
 type expectation struct {
-	status   statuses
-	within   time.Duration
-	contains []byte
-	body     []check // of fields, by gjson path
-	header   []check // of header fields, by name
+	status    statuses
+	redirects int // that are followed; one more is no success, unless status allows it
+	within    time.Duration
+	contains  []byte
+	body      []check // of fields, by gjson path
+	header    []check // of header fields, by name
 }
 
 // A check is what one field of an answer must be like.
@@ -306,6 +308,9 @@ func (e *expectation) judge(a *answer, took time.Duration) Outcome {
 	if !e.status.allow(a.status) {
 		return BadStatus
 	}
+	if e.status == nil && e.redirects > 0 && a.redirects() {
+		return Redirected
+	}
 	if e.contains != nil && !bytes.Contains(a.body, e.contains) {
 		return BadBody
 	}
@@ -330,6 +335,8 @@ func (e *expectation) why(a *answer, outcome Outcome) (cause, instead string) {
 	switch outcome {
 	case BadStatus:
 		return fmt.Sprintf("status %d", a.status), ""
+	case Redirected:
+		return fmt.Sprintf("redirects: the answer after %d of them asks for another", e.redirects), ""
 	case Slow:
 		return fmt.Sprintf("slow: the answer took longer than %s", e.within), ""
 	case BadBody:

@@ -5,7 +5,7 @@ package loadgen
 // writeAndRead is never called here: connections are no file descriptors.
 func (h *http1) writeAndRead(uintptr) bool { return true }
 
-// peerEnded is never called here either.
-func peerEnded(uintptr) bool { return false }
+// isStale is never called here either.
+func isStale(uintptr, bool) bool { return false }
 
 const rawSockets = false

@@ -18,8 +18,7 @@ const rawSockets = true
 // news of the answer can't get lost.
 func (h *http1) writeAndRead(fd uintptr) (done bool) {
 	if len(h.pending) > 0 {
-		h.write(int(fd))
-		h.answer.watch.wrote()
+		h.send(int(fd))
 		return h.err != nil
 	}
 	for {
@@ -42,17 +41,17 @@ func (h *http1) writeAndRead(fd uintptr) (done bool) {
 	}
 }
 
-// write writes what is pending, and waits where the kernel won't take it all at once.
-func (h *http1) write(fd int) {
-	n, err := rawWrite(fd, h.pending)
-	if err == nil && n == len(h.pending) {
-		h.pending = nil
-		return
-	}
-	taken := max(n, 0)
-	rest := h.pending[taken:]
+// send writes what is pending, and leaves to an upload what the kernel won't take at once.
+func (h *http1) send(fd int) {
+	wire := h.pending
 	h.pending = nil
-	if n, err = h.nc.Write(rest); err != nil { // which names the error as well
-		h.err = writeError(taken+n, err)
+	n, err := rawWrite(fd, wire)
+	switch {
+	case n == len(wire):
+		h.answer.watch.wrote()
+	case err == nil || err == syscall.EAGAIN || err == syscall.EINTR: //nolint:errorlint // as the kernel gave it
+		h.startUpload(wire[max(n, 0):], max(n, 0))
+	default:
+		h.err = writeError(0, &net.OpError{Op: "write", Net: "tcp", Source: h.nc.LocalAddr(), Addr: h.nc.RemoteAddr(), Err: os.NewSyscallError("write", err)})
 	}
 }

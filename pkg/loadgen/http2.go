@@ -86,7 +86,7 @@ func (h *http2) request(m *message) *http.Request {
 		URL: &url.URL{Scheme: h.origin.Scheme, Host: h.origin.Host, Opaque: string(m.wire[m.path:m.pathEnd])},
 	}
 	if len(body) > 0 {
-		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Body = io.NopCloser(bytes.NewReader(bytes.Clone(body))) // the library may still read it when the answer is there
 	}
 	m.eachHeader(func(name, value string) {
 		switch {

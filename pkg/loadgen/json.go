@@ -79,8 +79,13 @@ func compileScalar(n *yaml.Node, known names) (template, error) {
 			return nil, err
 		}
 		text, err := json.Marshal(v)
-		if err != nil {
+		switch isNumber := n.Tag == "!!int" || n.Tag == "!!float"; {
+		case err != nil:
 			return nil, fmt.Errorf("%q can't stand in JSON; write it in quotes", n.Value)
+		case isNumber && json.Valid([]byte(n.Value)):
+			text = []byte(n.Value) // with all of its digits
+		case isNumber:
+			return nil, fmt.Errorf("%s is no number in JSON; write %q in quotes for text, or %s", n.Value, n.Value, text)
 		}
 		return template{{literal: string(text)}}, nil
 	}

@@ -46,7 +46,7 @@ type link struct {
 const expired = -1
 
 var (
-	errUnsent  error = connectError{errors.New("the connection was closed before the request was sent")}
+	errUnsent  error = connectError{err: errors.New("the connection was closed before the request was sent")}
 	errDropped       = fmt.Errorf("the connection was closed before any answer: %w", io.EOF)
 )
 
@@ -125,14 +125,14 @@ func (l *link) connect(ctx context.Context) error {
 	if isHTTP2 {
 		if p, err = newHTTP2(ctx, nc, l.dialer); err != nil {
 			_ = nc.Close() // the error before is the cause
-			return connectError{err}
+			return connectError{err: err}
 		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.aborted {
 		p.close()
-		return connectError{context.Canceled}
+		return connectError{err: context.Canceled}
 	}
 	l.socket, l.protocol, l.opening = socketOf(nc), p, opening
 	return nil

@@ -335,6 +335,52 @@ func TestClosedConnections(t *testing.T) {
 	}
 }
 
+// Interim answers don't put off the timeout.
+func TestTimeoutAmongInterimAnswers(t *testing.T) {
+	var served chan struct{}
+	samples := sendInBubble(t, func(w http.ResponseWriter, _ *http.Request) {
+		for range 200 {
+			w.WriteHeader(http.StatusProcessing)
+			time.Sleep(10 * time.Millisecond)
+		}
+		close(served)
+	}, "{name: t, request: GET /, timeout: 1s}", func(o *Options) {
+		served = make(chan struct{}) // of the bubble
+		result := o.OnResult
+		o.OnResult = func(s Sample) { result(s); <-served }
+	})
+	wantAll(t, "interim answers", samples, 1, TimedOut)
+	if took := samples[0].ServiceTime; took < time.Second || took > 1100*time.Millisecond {
+		t.Errorf("got %v, want the timeout of 1 s", took)
+	}
+}
+
+// A cookie is sent back as it was set.
+func TestQuotedCookies(t *testing.T) {
+	var got []string
+	sendInBubble(t, func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("Cookie"))
+		w.Header().Add("Set-Cookie", `quoted="a b,c"; Path=/`)
+		w.Header().Add("Set-Cookie", `bare=a b,c; Path=/`)
+	}, "{name: t, steps: [{name: a, request: GET /}, {name: b, request: GET /}]}", func(*Options) {})
+	if want := `quoted="a b,c"; bare=a b,c`; len(got) != 2 || got[1] != want {
+		t.Errorf("got %q, want none and %q", got, want)
+	}
+}
+
+// HTTP/2's library may still read a body when its answer has come, and the next request is being rendered.
+func TestHTTP2HasItsOwnBody(t *testing.T) {
+	m := message{method: http.MethodPost, wire: []byte("POST / HTTP/1.1\r\n\r\nfirst")}
+	m.path, m.pathEnd = len("POST "), len("POST /")
+	m.headers = len("POST / HTTP/1.1\r\n")
+	m.body = m.headers + len("\r\n")
+	r := (&http2{origin: testTarget}).request(&m)
+	copy(m.wire[m.body:], "other")
+	if got, err := io.ReadAll(r.Body); err != nil || string(got) != "first" {
+		t.Errorf("got %q (%v), want the body as it was", got, err)
+	}
+}
+
 func TestTimeouts(t *testing.T) {
 	release := make(chan struct{})
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -377,7 +423,7 @@ func TestRedirects(t *testing.T) {
 	defer other.Close()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		note(r)
-		to := map[string]string{"/login": "/home", "/home": "/end", "/kept": "/end", "/loop": "/loop", "/away": strings.Replace(other.URL, "127.0.0.1", "localhost", 1) + "/foreign"}[r.URL.Path]
+		to := map[string]string{"/login": "/home", "/home": "/end", "/kept": "/end", "/loop": "/loop", "/app": "app://back", "/away": strings.Replace(other.URL, "127.0.0.1", "localhost", 1) + "/foreign"}[r.URL.Path]
 		status := http.StatusFound
 		switch r.URL.Path {
 		case "/login":
@@ -395,22 +441,26 @@ func TestRedirects(t *testing.T) {
 		name, task string
 		most       int
 		status     int
+		outcome    Outcome
 		paths      []string
 	}{
-		{"none are followed", "{name: t, request: GET /login}", 0, 302, []string{"GET /login auth false cookie false "}},
-		{"cookies are kept and a POST becomes a GET", "{name: t, request: POST /login, json: {a: b}}", 5, 200,
+		{"none are followed", "{name: t, request: GET /login}", 0, 302, Success, []string{"GET /login auth false cookie false "}},
+		{"cookies are kept and a POST becomes a GET", "{name: t, request: POST /login, json: {a: b}}", 5, 200, Success,
 			[]string{`POST /login auth false cookie false {"a":"b"}`, "GET /home auth false cookie true ", "GET /end auth false cookie true "}},
-		{"307 keeps method and body", "{name: t, request: POST /kept, json: {a: b}}", 5, 200,
+		{"307 keeps method and body", "{name: t, request: POST /kept, json: {a: b}}", 5, 200, Success,
 			[]string{`POST /kept auth false cookie false {"a":"b"}`, `POST /end auth false cookie false {"a":"b"}`}},
-		{"no more than allowed", "{name: t, request: GET /loop}", 2, 302,
+		{"no more than allowed", "{name: t, request: GET /loop}", 2, 302, Redirected,
 			[]string{"GET /loop auth false cookie false ", "GET /loop auth false cookie false ", "GET /loop auth false cookie false "}},
-		{"another host gets no credentials", "{name: t, request: GET /away, headers: {Authorization: secret}}", 1, 200,
+		{"one more is what is expected", "{name: t, request: GET /login, expect: {status: 302}}", 1, 302, Success,
+			[]string{"GET /login auth false cookie false ", "GET /home auth false cookie true "}},
+		{"a place that can't be followed to", "{name: t, request: GET /app}", 1, 302, Success, []string{"GET /app auth false cookie false "}},
+		{"another host gets no credentials", "{name: t, request: GET /away, headers: {Authorization: secret}}", 1, 200, Success,
 			[]string{"GET /away auth true cookie false ", "GET other/foreign auth false cookie false "}},
 	} {
 		paths = nil
 		samples := sendOnce(t, server.URL, strings.Replace(c.task, "{", fmt.Sprintf("{redirects: %d, ", c.most), 1), nil)
-		if len(samples) != 1 || samples[0].Status != c.status {
-			t.Errorf("%s: got %+v, want one sample of status %d", c.name, samples, c.status)
+		if len(samples) != 1 || samples[0].Status != c.status || samples[0].Outcome != c.outcome {
+			t.Errorf("%s: got %+v, want one sample of status %d, %s", c.name, samples, c.status, c.outcome)
 		}
 		if got, want := strings.Join(paths, "\n"), strings.Join(c.paths, "\n"); got != want {
 			t.Errorf("%s: got\n%s\nwant\n%s", c.name, got, want)
@@ -474,6 +524,42 @@ func TestProxy(t *testing.T) {
 	}
 	if _, err := New(Options{Target: testTarget, Proxy: &url.URL{Scheme: "socks5", Host: "x"}}); err == nil || !strings.Contains(err.Error(), "want a URL such as") {
 		t.Errorf("socks5: got %v, want an error that says what is allowed", err)
+	}
+}
+
+// Before a run it is told which part of the way to the target doesn't work.
+func TestReach(t *testing.T) {
+	plain, secure := newServer(http.NotFoundHandler()), newServer(http.NotFoundHandler())
+	plain.Start()
+	defer plain.Close()
+	secure.StartTLS()
+	defer secure.Close()
+	trusted := &tls.Config{RootCAs: secure.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	const nobody = "http://127.0.0.1:1"
+	for _, c := range []struct {
+		name, target, proxy string
+		tls                 *tls.Config
+		want                Hop
+		says                string
+	}{
+		{name: "plain", target: plain.URL},
+		{name: "TLS", target: secure.URL, tls: trusted},
+		{name: "nobody listens", target: nobody, want: ToTarget, says: "refused"},
+		{name: "an unknown authority", target: secure.URL, want: OverTLS, says: "certificate"},
+		{name: "no TLS", target: strings.Replace(plain.URL, "http", "https", 1), want: OverTLS, says: "TLS with"},
+		{name: "no proxy", target: plain.URL, proxy: nobody, want: ToProxy, says: "proxy 127.0.0.1:1"},
+		{name: "through a proxy", target: "http://service.example", proxy: plain.URL},
+		{name: "no tunnel", target: secure.URL, proxy: plain.URL, tls: trusted, want: ToTarget, says: "404"},
+	} {
+		opts := Options{TLS: c.tls, ConnectTimeout: time.Minute, Timeout: time.Minute}
+		opts.Target, _ = url.Parse(c.target) // as it stands above
+		if c.proxy != "" {
+			opts.Proxy, _ = url.Parse(c.proxy)
+		}
+		got, err := Reach(t.Context(), opts)
+		if got != c.want || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: got %q, %v, want %q, %s", c.name, got, err, c.want, c.says)
+		}
 	}
 }
 

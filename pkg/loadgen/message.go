@@ -141,6 +141,12 @@ func hasBody(method string) bool {
 
 func trimSlash(path string) string { return strings.TrimSuffix(path, "/") }
 
+// redirects reports whether an answer sends a request elsewhere.
+func (a *answer) redirects() bool {
+	_, _, _, ok := redirectOf(a, &url.URL{Scheme: "http", Host: "anywhere"}, "")
+	return ok
+}
+
 // redirectOf is where an answer sends a request next (RFC 9110, section 15.4);
 // false when it doesn't.
 func redirectOf(a *answer, from *url.URL, method string) (to *url.URL, nextMethod string, withBody, ok bool) {

@@ -64,6 +64,16 @@ func (w *stopwatch) wrote() {
 	}
 }
 
+// wroteAt notes when the whole request was on its way, or was given up; an answer may come before.
+func (w *stopwatch) wroteAt(at time.Time) {
+	if w == nil {
+		return
+	}
+	if w.written = at; !w.first.IsZero() && at.After(w.first) {
+		w.written = w.first
+	}
+}
+
 // got notes that some of the answer is there.
 func (w *stopwatch) got() {
 	if w != nil && w.first.IsZero() {
@@ -116,11 +126,10 @@ func (w *stopwatch) traced(ctx context.Context) (of context.Context, done func()
 	})
 	return ctx, func() {
 		if at := first.Load(); at != nil {
-			w.first = *at
-			w.written = *at // an answer may come before the request has gone out
+			w.first, w.written = *at, *at
 		}
-		if at := written.Load(); at != nil && (w.first.IsZero() || at.Before(w.first)) {
-			w.written = *at
+		if at := written.Load(); at != nil {
+			w.wroteAt(*at)
 		}
 	}
 }

@@ -62,6 +62,11 @@ func TestScenarioMistakes(t *testing.T) {
 		{"        request: POST /\n        json: {a: '${env.PLUMBLINE_UNSET}'}", "s.yaml:9:19: users[0].tasks[0].json.a: ${env.PLUMBLINE_UNSET}: the environment variable PLUMBLINE_UNSET is not set"},
 		{"        request: POST /\n        json:\n          a:\n            - ok\n            - '${nope}'", "s.yaml:12:15: users[0].tasks[0].json.a[1]: ${nope}"},
 		{"        request: POST /\n        json: {a: .inf}", "can't stand in JSON"},
+		{"        request: POST /\n        json:\n          a: 017", "s.yaml:10:14: users[0].tasks[0].json.a: 017 is no number in JSON; write \"017\" in quotes for text, or 15"},
+		{"        request: POST /\n        json: [1, 0x10]", "s.yaml:9:19: users[0].tasks[0].json[1]: 0x10 is no number in JSON; write \"0x10\" in quotes for text, or 16"},
+		{"        request: POST /\n        json: {a: 1_000}", "or 1000"},
+		{"        request: POST /\n        json: {a: +5}", "or 5"},
+		{"        request: POST /\n        json: {a: .5}", "or 0.5"},
 		{"        request: POST /\n        json: &a {x: [*a]}", "nested too deeply, or too many values"},
 		{"        request: POST /\n        json: {a: &a [1,1,1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b], d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]}", "too many values"},
 		{"        request: GET /\n        headers: {A: \"x\\r\\nB: y\"}", "s.yaml:9:22: users[0].tasks[0].headers.A: \"x\\r\\nB: y\": a header holds no line breaks"},
@@ -347,6 +352,15 @@ users:
 	}
 	if first.Name != "t" || first.Timeout != 3*time.Second || first.Redirects != 0 || second.Name != "second" || second.Redirects != 5 {
 		t.Errorf("got %+v and %+v", first, second)
+	}
+}
+
+// Numbers are sent as they are written.
+func TestNumbersInJSON(t *testing.T) {
+	const numbers = `[0,-0,1.10,1.0,1e3,1E+3,123e-2,9007199254740993,18446744073709551615,12345678901234567890123]`
+	s := mustParse(t, scenarioText("        request: POST /\n        json: "+strings.ReplaceAll(numbers, ",", ", ")))
+	if got, _ := s.Users[0].Tasks[0].Steps[0].body.append(nil, nil); string(got) != numbers {
+		t.Errorf("got %s, want %s", got, numbers)
 	}
 }
 

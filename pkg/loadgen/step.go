@@ -199,6 +199,7 @@ func (f stepFile) build(outer settings, task string, b *builder, at strictyaml.P
 	if f.Expect != nil {
 		s.expect = f.Expect.build(at.Field("expect"), b.ps)
 	}
+	s.expect.redirects = s.Redirects
 	for _, name := range slices.Sorted(mapKeys(f.Extract)) {
 		e := f.Extract[name]
 		e.slot = b.names.slots[name]
@@ -287,7 +288,12 @@ func (st *Step) appendCookies(dst []byte, sc *scope, foreign bool, cookies []*ht
 	}
 	for _, c := range cookies {
 		dst = append(dst, [...]string{"Cookie: ", "; "}[min(n, 1)]...)
-		dst = append(append(append(dst, c.Name...), '='), c.Value...)
+		dst = append(append(dst, c.Name...), '=')
+		if c.Quoted { // as it was set
+			dst = append(append(append(dst, '"'), c.Value...), '"')
+		} else {
+			dst = append(dst, c.Value...)
+		}
 		n++
 	}
 	if n > 0 {
