@@ -231,7 +231,7 @@ func (c *Checker) scrape() time.Duration {
 // located gives a find of a query its place in the file.
 func (d document) located(e expression, f lint.Find) Find {
 	end := len(strings.TrimRight(e.node.Value, " \n")) // what is missing at the end is missing there
-	line, column := d.place(e.node, min(e.origin(f.Start), end))
+	line, column := strictyaml.PlaceIn(d.text, e.node, min(e.origin(f.Start), end))
 	return Find{d.name, line, column, f.Severity, f.Rule, f.Text, f.Mend}
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
 	"github.com/plumbline/plumbline/pkg/promql/lint"
 	"github.com/plumbline/plumbline/pkg/run"
+	"github.com/plumbline/plumbline/pkg/strictyaml"
 )
 
 // TestPlaces writes one expression in every way that YAML and JSON have, and
@@ -55,7 +56,7 @@ func TestPlaces(t *testing.T) {
 				t.Fatal(err)
 			}
 			finds = slices.DeleteFunc(finds, func(f Find) bool { return f.Rule == "ratio-labels" })
-			line, column := lineColumn([]byte(text), strings.Index(text, "BAD_total"))
+			line, column := strictyaml.LineColumn([]byte(text), strings.Index(text, "BAD_total"))
 			if len(finds) != 1 || finds[0].Line != line || finds[0].Column != column || finds[0].Rule != "counter-without-rate" {
 				t.Errorf("got %v, want one find at %d:%d of\n%s", finds, line, column, text)
 			}
@@ -289,11 +290,11 @@ func TestWhatIsNoFileOfOurs(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  "f:1:1: error: the file is empty (file)",
 		"{\"a\": [1,\n 2,}": "f:2:4: error: JSON:",
-		"a: [":              "f:1:1: error:",
+		"a: [":              "f:1:4: error: this [ is never closed",
 		"a: b":              "can't tell what it is; there are SLA, scenario,",
 		"a: b\n---\nc: d":   "can't tell what it is",
 		"- 1":               "can't tell what it is",
-		"kind: SLA\n":       "f:1:1: error: apiVersion: must be plumbline/v1",
+		"kind: SLA\n":       "f:1:1: error: apiVersion: is missing; write apiVersion: plumbline/v1",
 	} {
 		finds, err := new(Checker).texts(t.Context(), []string{"f"}, [][]byte{[]byte(text)})
 		got := fmt.Sprint(err)

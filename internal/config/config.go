@@ -55,7 +55,7 @@ func (p Prometheus) HTTP() *commonconfig.HTTPClientConfig {
 
 // read reads http_config.
 func (p *Prometheus) read(dir string, at strictyaml.Path) strictyaml.Problems {
-	return strictyaml.ReadPart(p.HTTPConfig, at.Field("http_config"), func(text []byte) error {
+	return strictyaml.ReadPart(p.HTTPConfig, at.Field("http_config"), commonconfig.HTTPClientConfig{}, func(text []byte) error {
 		cfg, err := commonconfig.LoadHTTPConfig(string(text))
 		if err != nil {
 			return err
@@ -86,9 +86,10 @@ func Load(path string) (Config, error) {
 	f.dir = filepath.Dir(path)
 	err = strictyaml.Decode(path, text, &f, func(at strictyaml.Path) strictyaml.Problems {
 		ps := f.Problems(at, "Config")
-		if _, err := f.Scrapes(); err != nil {
-			ps.Addf(at.Field("scrape_configs"), "%v", err)
-		}
+		ps = append(ps, strictyaml.ReadPart(f.ScrapeConfigs, at.Field("scrape_configs"), []scrapeConfig{}, func(text []byte) error {
+			_, err := embedded.ParseScrapeConfigs(text)
+			return err
+		})...)
 		if _, known := catalog.Named(f.Preset); f.Preset != "" && !known {
 			ps.Addf(at.Field("preset"), "there are %s, got %q", strings.Join(catalog.Names(), ", "), f.Preset)
 		}
@@ -97,6 +98,20 @@ func Load(path string) (Config, error) {
 	})
 	f.SLA, f.Profiles = commonconfig.JoinDir(f.dir, f.SLA), commonconfig.JoinDir(f.dir, f.Profiles)
 	return f.Config, err
+}
+
+// A scrapeConfig has the keys of Prometheus' scrape configs, and those of the ways
+// to find targets that are built in.
+type scrapeConfig struct {
+	prom.ScrapeConfig             `yaml:",inline"`
+	commonconfig.HTTPClientConfig `yaml:",inline"`
+	Static                        []struct {
+		Targets []string          `yaml:"targets"`
+		Labels  map[string]string `yaml:"labels"`
+	} `yaml:"static_configs"`
+	File []any `yaml:"file_sd_configs"`
+	HTTP []any `yaml:"http_sd_configs"`
+	DNS  []any `yaml:"dns_sd_configs"`
 }
 
 // Scrapes are the further targets that a run records.

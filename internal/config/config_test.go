@@ -100,6 +100,46 @@ func TestMistakesInHTTPConfigHaveTheirPlaces(t *testing.T) {
 	}
 }
 
+func TestScrapeConfigsInEachStyle(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		jobs int
+	}{
+		{"scrape_configs: []\n", 0},
+		{"scrape_configs: [{job_name: a}, {job_name: b, static_configs: [{targets: ['h:1']}]}]\n", 2},
+		{"scrape_configs: [\n  {job_name: a},\n{job_name: b}]\n", 2},
+		{"scrape_configs:\n- job_name: a\n  params: {'match[]': ['{x=\"y\"}']}\n", 1},
+		{"scrape_configs:\n    - job_name: a\n", 1},
+	} {
+		cfg, _, err := load(t, c.text)
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		if scrapes, err := cfg.Scrapes(); err != nil || len(scrapes) != c.jobs {
+			t.Errorf("%s: got %v, %v, want %d jobs", c.text, scrapes, err, c.jobs)
+		}
+	}
+}
+
+func TestMistakesInScrapeConfigsHaveTheirPlaces(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"a typo", "scrape_configs:\n  # mine\n\n  - job_nam: a\n", "6:5: scrape_configs[0].job_nam: unknown key job_nam; did you mean job_name?"},
+		{"a typo in brackets", "scrape_configs: [{job_name: a}, {job_name: b, scrape_intervall: 1s}]\n", "3:47: scrape_configs[1].scrape_intervall: unknown key scrape_intervall; did you mean scrape_interval?"},
+		{"a typo further in", "scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - {source_labels: [x], target_label: y}\n      - {source_labls: [x]}\n", "7:10: scrape_configs[0].relabel_configs[1].source_labls: unknown key source_labls; did you mean source_labels?"},
+		{"a way to find targets", "scrape_configs:\n  - job_name: a\n    static_config: [{targets: ['h:1']}]\n", "5:5: scrape_configs[0].static_config: unknown key static_config; did you mean static_configs?"},
+		{"a wrong type", "scrape_configs:\n  - job_name: a\n    honor_labels: often\n", "5:5: scrape_configs[0].honor_labels: cannot unmarshal !!str the value"},
+		{"no list", "scrape_configs: a\n", "3:17: scrape_configs: cannot unmarshal !!str the value"},
+		{"no name", "scrape_configs: [{scheme: http}]\n", "3:17: scrape_configs: job_name is empty"},
+		{"nothing", "scrape_configs:\n", "3:16: scrape_configs: has no value; give it one, or leave it out"},
+	} {
+		_, dir, err := load(t, c.text)
+		if want := filepath.Join(dir, "plumbline.yaml") + ":" + c.want; err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", c.name, err, want)
+		}
+	}
+}
+
 func TestGrafanaIsSpokenToAsPrometheusIs(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "plumbline.yaml")

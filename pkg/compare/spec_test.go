@@ -75,9 +75,9 @@ func TestParseSpecMistakes(t *testing.T) {
 	}{
 		{"none of the three", header + "name: x\n", []string{"b.yaml:1:1: want one of run, last and values, got 0 of them"}},
 		{"two of the three", header + "name: x\nrun: a\nlast: 3\n", []string{"b.yaml:1:1: want one of run, last and values, got 2 of them"}},
-		{"all at once, each with its place", "apiVersion: plumbline/v2\nkind: Base\nname: a b\nrun: ../../etc\n", []string{
+		{"all at once, each with its place", "apiVersion: plumbline/v2\nkind: Basline\nname: a b\nrun: ../../etc\n", []string{
 			`b.yaml:1:13: apiVersion: must be plumbline/v1, got "plumbline/v2"`,
-			`b.yaml:2:7: kind: must be Baseline, got "Base"`,
+			`b.yaml:2:7: kind: must be Baseline, got "Basline"`,
 			`b.yaml:3:7: name: use 1 to 64 letters`,
 			`b.yaml:4:6: run: run id "../../etc"`,
 		}},
@@ -87,7 +87,7 @@ func TestParseSpecMistakes(t *testing.T) {
 		{"values that are none", header + "name: x\nvalues:\n  a: fast\n  b: 3 parsecs\n  c:\n  d: NaN\n  e: 1e999\n", []string{
 			`b.yaml:5:6: values.a: want a value such as 280ms`,
 			`b.yaml:6:6: values.b: unknown unit "parsecs"`,
-			`values.c: want a value such as`,
+			`b.yaml:7:5: values.c: has no value; give it one`,
 			`b.yaml:8:6: values.d: want a value such as`,
 			`b.yaml:9:6: values.e: "1e999" is out of range`,
 		}},

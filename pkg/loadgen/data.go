@@ -38,6 +38,7 @@ type dataSet struct {
 	pick    string
 	weights []float64 // cumulative
 	broken  bool      // its file has a mistake, which has been told
+	used    bool      // by some ${…}
 }
 
 // dataPicks holds the rows that the iteration of one user has picked.
@@ -97,6 +98,9 @@ func readData(name, path, weightColumn, pick string) (*dataSet, []error) {
 		return s, []error{err}
 	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff")) // a spreadsheet's mark of UTF-8
+	if line, column, message := strictyaml.NoUTF8(text); message != "" {
+		return s, []error{placedIn(path, dataError{line, column, message})}
+	}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".json":
 		err = s.readJSON(text)
@@ -216,6 +220,7 @@ func (s *dataSet) fill(rows []map[string]any) error {
 
 func (s *dataSet) readCSV(text []byte) error {
 	r := csv.NewReader(bytes.NewReader(text))
+	r.FieldsPerRecord = -1 // they are counted below
 	for {
 		record, err := r.Read()
 		var wrong *csv.ParseError
@@ -223,12 +228,15 @@ func (s *dataSet) readCSV(text []byte) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case errors.As(err, &wrong):
-			return dataError{wrong.Line, max(wrong.Column, 1), wrong.Err.Error()}
+			return dataError{wrong.Line, max(wrong.Column, 1), csvMistake(wrong)}
 		case err != nil:
 			return err
 		}
 		line, _ := r.FieldPos(0)
 		if s.columns == nil {
+			if i := strings.IndexAny(record[0], ";\t"); i >= 0 && len(record) == 1 {
+				return dataError{line, i + 1, fmt.Sprintf("columns are separated by commas, got %q between them", record[0][i:i+1])}
+			}
 			for i, c := range record {
 				if c = strings.TrimSpace(c); c == "" || slices.Contains(s.columns, c) {
 					return dataError{line, 1, fmt.Sprintf("the first line names the columns; column %d is %q, want a name that stands once", i+1, c)}
@@ -237,12 +245,26 @@ func (s *dataSet) readCSV(text []byte) error {
 			}
 			continue
 		}
+		if len(record) != len(s.columns) {
+			return dataError{line, 1, fmt.Sprintf("row has %d columns, the head has %d", len(record), len(s.columns))}
+		}
 		row := make([]value, len(record))
 		for i, v := range record {
 			row[i] = value{text: v}
 		}
 		s.rows, s.lines = append(s.rows, row), append(s.lines, line)
 	}
+}
+
+// csvMistake says in plain words what is wrong with a quote.
+func csvMistake(err *csv.ParseError) string {
+	switch {
+	case errors.Is(err.Err, csv.ErrQuote):
+		return fmt.Sprintf("a quote of the row that begins in line %d is never closed, or text goes on behind it", err.StartLine)
+	case errors.Is(err.Err, csv.ErrBareQuote):
+		return `a quote inside of a value: put all of the value in quotes, and write "" for each in it`
+	}
+	return err.Err.Error()
 }
 
 // weigh reads the column of weights.

@@ -207,6 +207,9 @@ func newComparison(op string, n *yaml.Node) (comparison, error) {
 	if err != nil {
 		return comparison{}, err
 	}
+	if err := strictyaml.CheckNumber(n); err != nil {
+		return comparison{}, fmt.Errorf("%w, or put it in quotes as text", err)
+	}
 	c := comparison{op: op, want: want}
 	if n.Tag == "!!null" {
 		c.want = "null"

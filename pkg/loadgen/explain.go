@@ -45,11 +45,14 @@ type Share struct {
 
 // Explain works out what load to expect.
 func Explain(s Scenario, p *Profile) Explanation {
-	e := Explanation{Scenario: s.Name, Tasks: shares(s, p != nil && p.Open), RequestsPerSecond: math.NaN()}
+	e := Explanation{Scenario: s.Name, Tasks: shares(s, p != nil && p.Open), RequestsPerSecond: math.NaN(), Warnings: slices.Clone(s.warnings)}
 	if p == nil {
 		return e
 	}
 	e.Profile, e.Open, e.Stages, e.Expected = p.Name, p.Open, p.Stages, p.Expected
+	if !slices.ContainsFunc(p.Stages, func(s Stage) bool { return s.Scored }) {
+		e.warnf("no stage is scored, so that the whole run will be, ramps included: add scored: true where the load is to be judged")
+	}
 	if p.Open {
 		e.explainOpen(s, *p)
 	} else {
@@ -61,6 +64,9 @@ func Explain(s Scenario, p *Profile) Explanation {
 func (e *Explanation) explainOpen(s Scenario, p Profile) {
 	e.ArrivalRate = p.MaxRate()
 	e.RequestsPerSecond = e.ArrivalRate * s.StepsPerIteration(true)
+	if p.arrivals() < 1 {
+		e.warnf("in %s no more than one iteration starts at this rate", p.Duration())
+	}
 	if slices.ContainsFunc(s.Users, User.thinks) {
 		e.warnf("think time is ignored: arrivals set the pace")
 	}
@@ -208,7 +214,14 @@ func (e Explanation) Write(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, e.profileText())
+	text := e.profileText()
+	if e.Profile == "" && len(e.Warnings) > 0 {
+		text = "\n"
+	}
+	for _, warning := range e.Warnings {
+		text += "warning: " + warning + "\n"
+	}
+	_, err := io.WriteString(w, text)
 	return err
 }
 
@@ -245,9 +258,6 @@ func (e Explanation) profileText() string {
 	}
 	if e.Expected != (LoadRange{}) {
 		fmt.Fprintf(&b, "expected: %s\n", e.Expected)
-	}
-	for _, warning := range e.Warnings {
-		b.WriteString("warning: " + warning + "\n")
 	}
 	return b.String()
 }

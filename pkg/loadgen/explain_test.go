@@ -143,3 +143,21 @@ func FuzzParseProfiles(f *testing.F) {
 		}
 	})
 }
+
+func TestWarningsOfAProfile(t *testing.T) {
+	s := mustParse(t, scenarioText("        request: GET /"))
+	for _, c := range []struct {
+		name    string
+		profile Profile
+		want    []string
+	}{
+		{"nothing scored", Profile{Stages: []Stage{{0, 5, time.Second, false}, {5, 5, time.Minute, false}}},
+			[]string{"no stage is scored, so that the whole run will be, ramps included: add scored: true where the load is to be judged"}},
+		{"one arrival", Profile{Open: true, Stages: []Stage{{1. / 3600, 1. / 3600, 5 * time.Second, true}}}, []string{"in 5s no more than one iteration starts at this rate"}},
+		{"neither", Profile{Open: true, Stages: []Stage{{1, 1, 5 * time.Second, true}}}, nil},
+	} {
+		if diff := cmp.Diff(c.want, Explain(s, &c.profile).Warnings); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}

@@ -86,6 +86,7 @@ func (n names) lookup(expr string) (func(*scope) (value, bool), error) {
 		return nil, n.unknown(expr)
 	}
 	set := n.sets[i]
+	set.used = true
 	col := slices.Index(set.columns, column)
 	switch {
 	case set.broken:

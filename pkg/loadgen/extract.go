@@ -72,7 +72,38 @@ func gjsonPath(text string) (string, error) {
 		}
 		return text, fmt.Errorf("gjson paths have no $.: write %s", cmp.Or(strings.TrimLeft(fromJSONPath.Replace(text[1:]), "."), "@this"))
 	}
+	if plainJSONPath.MatchString("$."+text) && strings.Contains(text, "[") {
+		return text, fmt.Errorf("gjson paths have no [ ]: write %s", strings.Trim(fromJSONPath.Replace(text), "."))
+	}
+	if open := unbalanced(text); open != "" {
+		return text, fmt.Errorf("%s in %s is never closed", open, text)
+	}
 	return verbatim(text)
+}
+
+// unbalanced is a bracket of a gjson path that stays open: of a query, #(…), or
+// of what begins the path and makes a list or object of several. "" when none does.
+func unbalanced(path string) string {
+	var open []string
+	for i := 0; i < len(path); i++ {
+		c := path[i]
+		switch {
+		case c == '\\':
+			i++
+		case len(open) > 0 && c == '"':
+			if end := strings.IndexByte(path[i+1:], '"'); end >= 0 {
+				i += 1 + end
+			}
+		case c == '(' && (len(open) > 0 || i > 0 && path[i-1] == '#'), (c == '[' || c == '{') && (len(open) > 0 || i == 0):
+			open = append(open, path[i:i+1])
+		case len(open) > 0 && open[len(open)-1] == map[byte]string{')': "(", ']': "[", '}': "{"}[c]:
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) == 0 {
+		return ""
+	}
+	return open[0]
 }
 
 // plainJSONPath has names, places and wildcards alone, whose words in gjson are known.

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -27,7 +28,7 @@ func (c *jsonCompiler) compile(n *yaml.Node, at strictyaml.Path, depth int) temp
 	if c.nodes++; c.nodes > maxJSONNodes || depth > maxJSONDepth {
 		if c.nodes <= maxJSONNodes+1 {
 			c.nodes = maxJSONNodes + 1
-			c.mistake(n, at, "nested too deeply, or too many values")
+			c.mistake(n, at, exprError{0, errors.New("nested too deeply, or too many values")})
 		}
 		return nil
 	}
@@ -38,7 +39,7 @@ func (c *jsonCompiler) compile(n *yaml.Node, at strictyaml.Path, depth int) temp
 			key := n.Content[i]
 			name, err := verbatim(key.Value)
 			if err != nil {
-				c.mistake(key, at.Field(key.Value), err.Error())
+				c.mistake(key, at.Field(key.Value), exprError{0, err})
 			}
 			t = append(t, part{literal: comma(i) + quoteJSON(name) + ":"})
 			t = append(t, c.compile(n.Content[i+1], at.Field(key.Value), depth+1)...)
@@ -55,14 +56,14 @@ func (c *jsonCompiler) compile(n *yaml.Node, at strictyaml.Path, depth int) temp
 		return c.compile(n.Alias, at, depth+1)
 	}
 	t, err := compileScalar(n, c.names)
-	if err != nil {
-		c.mistake(n, at, err.Error())
+	for _, m := range misplaced(err) {
+		c.mistake(n, at, m)
 	}
 	return t
 }
 
-func (c *jsonCompiler) mistake(n *yaml.Node, at strictyaml.Path, text string) {
-	*c.ps = append(*c.ps, strictyaml.Problem{Path: at, Line: n.Line, Column: n.Column, Message: text})
+func (c *jsonCompiler) mistake(n *yaml.Node, at strictyaml.Path, m exprError) {
+	*c.ps = append(*c.ps, strictyaml.Problem{Path: at, Line: n.Line, Column: n.Column, In: n, Offset: m.offset, Message: m.Error()})
 }
 
 func comma(i int) string {
@@ -74,6 +75,9 @@ func comma(i int) string {
 
 func compileScalar(n *yaml.Node, known names) (template, error) {
 	if n.Tag != "!!str" && n.Tag != "!!timestamp" { // JSON has no dates: they are text as they are written
+		if err := strictyaml.CheckNumber(n); err != nil {
+			return nil, fmt.Errorf("%w, or put it in quotes as text", err)
+		}
 		var v any
 		if err := n.Decode(&v); err != nil {
 			return nil, err

@@ -102,7 +102,7 @@ func both() *http.Protocols {
 // Both sides of the seam do the same, over every kind of connection.
 func TestProtocols(t *testing.T) {
 	const tasks = `{name: order, steps: [
-		{name: login, request: POST /login, json: {user: a}, expect: {status: 200, header: {X-Proto: PROTO}}, extract: {token: token}},
+		{name: login, request: POST /login, json: {user: a}, expect: {status: 200, header: {X-Proto: 'PROTO'}}, extract: {token: token}},
 		{name: item, request: "GET /item?id=7", headers: {Authorization: "Bearer ${token}"}, expect: {status: 200, contains: fine}},
 		{name: large, request: GET /large, expect: {status: 200, contains: "the end"}},
 		{name: missing, request: HEAD /missing, expect: {status: 404}}]}`

@@ -1,7 +1,7 @@
 package loadgen
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -105,6 +105,14 @@ func (p Profile) MaxRate() float64 {
 // minLength is the least to which a profile may be shortened: below, nothing may be sent at all.
 const minLength = 100 * time.Millisecond
 
+// arrivals is how many there are from start to end, on average.
+func (p Profile) arrivals() (sum float64) {
+	for _, s := range p.Stages {
+		sum += (s.From + s.To) / 2 * s.Duration.Seconds()
+	}
+	return sum
+}
+
 // Scale is the profile f times as long; its users are spawned faster or slower to match.
 func (p Profile) Scale(f float64) (Profile, error) {
 	before := p.Duration().Seconds()
@@ -180,8 +188,9 @@ type stageFile struct {
 
 // A level is a number of users (100), or an arrival rate (100/s).
 type level struct {
-	value float64
-	rate  bool
+	value   float64
+	rate    bool
+	tooHigh bool // it is one, and not to be had
 }
 
 // UnmarshalYAML reads a number of users or a rate.
@@ -192,55 +201,86 @@ func (l *level) UnmarshalYAML(n *yaml.Node) error {
 	if err != nil || !(v >= 0) || n.Kind != yaml.ScalarNode || isRate && per == 0 {
 		return fmt.Errorf("want users such as 100, or an arrival rate such as 100/s, got %q", n.Value)
 	}
+	if err := strictyaml.CheckNumber(n); err != nil {
+		return err
+	}
 	if isRate {
 		v /= per
 	}
 	if v > maxUsers {
+		l.tooHigh = true
 		return fmt.Errorf("want at most %d users or arrivals per second, got %q", maxUsers, n.Value)
 	}
 	if !isRate && v != math.Trunc(v) {
 		return fmt.Errorf("want a whole number of users, got %q", n.Value)
 	}
-	*l = level{v, isRate}
+	*l = level{value: v, rate: isRate}
 	return nil
 }
 
 // An arrivalFile is one rate, or {from: 100/s, to: 1200/s} with steps or not.
+// It is zero when it could not be read.
 type arrivalFile struct {
-	from, to level
+	from, to rate
 	steps    int
+}
+
+// A rate is an arrival rate per second.
+type rate float64
+
+// UnmarshalYAML reads 100/s, or a rate per m or h.
+func (r *rate) UnmarshalYAML(n *yaml.Node) error {
+	var l level
+	if err := l.UnmarshalYAML(n); err != nil && l.tooHigh {
+		return err
+	} else if err != nil || !l.rate {
+		return fmt.Errorf("want a rate such as 100/s, 100/m or 100/h, got %s", shown(n))
+	}
+	*r = rate(l.value)
+	return nil
+}
+
+// shown is a value as messages show it.
+func shown(n *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode {
+		return strconv.Quote(n.Value)
+	}
+	return "a list"
 }
 
 // UnmarshalYAML reads one rate or a range of them.
 func (a *arrivalFile) UnmarshalYAML(n *yaml.Node) error {
-	const want = "want a rate such as 100/s, or {from: 100/s, to: 2000/s} with or without steps: 12"
-	if n.Kind == yaml.ScalarNode {
+	if n.Kind != yaml.MappingNode {
 		err := a.from.UnmarshalYAML(n)
-		a.to = a.from
-		if err == nil && (!a.from.rate || a.from.value <= 0) {
-			return errors.New(want)
+		if a.to = a.from; err == nil && a.from == 0 {
+			err = fmt.Errorf("must be above 0, such as 100/s, got %q", n.Value)
 		}
 		return err
 	}
 	var form struct {
-		From  level `yaml:"from"`
-		To    level `yaml:"to"`
-		Steps *int  `yaml:"steps"`
+		From  rate `yaml:"from"`
+		To    rate `yaml:"to"`
+		Steps *int `yaml:"steps"`
 	}
 	err := strictyaml.DecodeNode("", n, &form, func(at strictyaml.Path) (ps strictyaml.Problems) {
 		if steps := form.Steps; steps != nil && (*steps < 2 || *steps > maxSteps) {
 			ps.Addf(at.Field("steps"), "must be between 2 and %d, got %d", maxSteps, *steps)
 		}
-		if !form.From.rate || !form.To.rate || form.From.value+form.To.value <= 0 {
-			ps.Addf(at, "%s", want)
+		ps.Need(at.Field("from"), "from: 100/s")
+		ps.Need(at.Field("to"), "to: 2000/s")
+		if form.From+form.To == 0 {
+			ps.Rulef(at, at, "nothing arrives from 0/s to 0/s: want a rate above 0")
 		}
 		return ps
 	})
+	if err != nil {
+		return err
+	}
 	a.from, a.to = form.From, form.To
 	if form.Steps != nil {
 		a.steps = *form.Steps
 	}
-	return err
+	return nil
 }
 
 // Profiles are the profiles of one file, by name.
@@ -253,9 +293,10 @@ func ParseProfiles(name string, text []byte) (Profiles, error) {
 	err := strictyaml.Decode(name, text, &f, func(at strictyaml.Path) strictyaml.Problems {
 		ps := f.Problems(at, "Profiles")
 		if len(f.Profiles) == 0 {
-			ps.Addf(at.Field("profiles"), "want at least one profile")
+			ps.Needf(at.Field("profiles"), "profiles: {NAME: {users: 100, spawn_rate: 10, duration: 10m}}", "want at least one profile")
 		}
 		for name, pf := range f.Profiles {
+			checkName(at.Field("profiles").Field(name), name, &ps)
 			p := pf.build(at.Field("profiles").Field(name), &ps)
 			p.Name = name
 			profiles[name] = p
@@ -279,13 +320,17 @@ func (ps Profiles) Get(name string) (Profile, error) {
 }
 
 func (f profileFile) build(at strictyaml.Path, ps *strictyaml.Problems) Profile {
-	if n := count(len(f.Stages) > 0, f.Arrival != nil, f.Users != 0 || f.SpawnRate != 0); n > 1 {
-		ps.Addf(at, "give one of stages, arrival_rate, and users with spawn_rate")
+	forms := count(f.Stages != nil, f.Arrival != nil, f.Users != 0 || f.SpawnRate != 0)
+	if forms > 1 {
+		ps.Rulef(at, at, "give one of stages, arrival_rate, and users with spawn_rate")
 	}
 	p := Profile{MaxInFlight: atMost(maxUsers, f.MaxInFlight, at.Field("max_in_flight"), ps), MaxQueue: atMost(maxWaiting, f.MaxQueue, at.Field("max_queue"), ps),
 		Poisson: f.Arrivals == "poisson", Expected: f.Expected, at: f.Place}
 	switch {
-	case len(f.Stages) > 0:
+	case forms == 0:
+		ps.Rulef(at, at, "give one of stages, arrival_rate, and users with spawn_rate and duration, such as {users: 100, spawn_rate: 10, duration: 10m}")
+		return p
+	case f.Stages != nil:
 		p.Stages, p.Open = buildStages(f.Stages, at.Field("stages"), ps)
 	case f.Arrival != nil:
 		p.Stages, p.Open = f.buildArrivals(at, ps), true
@@ -313,12 +358,12 @@ func (f profileFile) checkRest(p Profile, at strictyaml.Path, ps *strictyaml.Pro
 		ps.Addf(at.Field("arrivals"), "want regular or poisson, got %q", f.Arrivals)
 	}
 	if !p.Open && (f.Arrivals != "" || f.MaxInFlight != nil || f.MaxQueue != nil) {
-		ps.Addf(at, "arrivals, max_in_flight and max_queue belong to an arrival rate, not to users")
+		ps.Rulef(at, at, "arrivals, max_in_flight and max_queue belong to an arrival rate, not to users")
 	}
 	if f.Arrival == nil && (f.Over != 0 || f.Each != 0) {
-		ps.Addf(at, "over and each belong to an arrival_rate with from and to")
+		ps.Rulef(at, at, "over and each belong to an arrival_rate with from and to")
 	}
-	if len(f.Stages) > 0 && f.Duration != 0 {
+	if f.Stages != nil && f.Duration != 0 {
 		ps.Addf(at.Field("duration"), "stages say how long they are")
 	}
 	length := 0.0
@@ -326,7 +371,7 @@ func (f profileFile) checkRest(p Profile, at strictyaml.Path, ps *strictyaml.Pro
 		length += s.Duration.Seconds()
 	}
 	if length > maxLength.Seconds() {
-		ps.Addf(at, "must not last longer than %s", maxLength)
+		ps.Rulef(at, at, "must not last longer than %s", maxLength)
 	}
 }
 
@@ -339,25 +384,32 @@ const (
 )
 
 func (f profileFile) buildUsers(at strictyaml.Path, ps *strictyaml.Problems) []Stage {
-	if f.Users < 1 || f.Users > maxUsers {
-		ps.Addf(at.Field("users"), "must be between 1 and %d, got %d", maxUsers, f.Users)
-		return nil
+	enough := f.Users >= 1 && f.Users <= maxUsers
+	if !enough {
+		ps.Needf(at.Field("users"), "users: 100", "must be between 1 and %d, got %d", maxUsers, f.Users)
 	}
-	if !(f.SpawnRate > 0 && f.SpawnRate <= maxUsers) {
-		ps.Addf(at.Field("spawn_rate"), "must be above 0 and at most %d users per second, got %v", maxUsers, f.SpawnRate)
+	starts := f.SpawnRate > 0 && f.SpawnRate <= maxUsers
+	if !starts {
+		ps.Needf(at.Field("spawn_rate"), "spawn_rate: 10", "must be above 0 and at most %d users per second, got %v", maxUsers, f.SpawnRate)
+	}
+	if !enough || !starts {
+		ps.Need(at.Field("duration"), "duration: 10m")
 		return nil
 	}
 	ramp := time.Duration(min(float64(f.Users)/f.SpawnRate, 2*maxLength.Seconds()) * float64(time.Second))
 	hold := time.Duration(f.Duration) - ramp
 	if hold <= 0 {
-		ps.Addf(at.Field("duration"), "must be longer than the %s in which %d users are spawned at %v per second, got %s", ramp, f.Users, f.SpawnRate, time.Duration(f.Duration))
+		ps.Needf(at.Field("duration"), "duration: 10m", "must be longer than the %s in which %d users are spawned at %v per second, got %s", ramp, f.Users, f.SpawnRate, time.Duration(f.Duration))
 	}
 	users := float64(f.Users)
 	return []Stage{{0, users, ramp, false}, {users, users, hold, true}}
 }
 
 func (f profileFile) buildArrivals(at strictyaml.Path, ps *strictyaml.Problems) []Stage {
-	from, to, steps := f.Arrival.from.value, f.Arrival.to.value, f.Arrival.steps
+	from, to, steps := float64(f.Arrival.from), float64(f.Arrival.to), f.Arrival.steps
+	if from+to == 0 {
+		return nil // it could not be read, which has been told
+	}
 	length, name := f.Duration, "duration"
 	switch {
 	case steps > 0:
@@ -365,16 +417,18 @@ func (f profileFile) buildArrivals(at strictyaml.Path, ps *strictyaml.Problems) 
 	case from != to:
 		length, name = f.Over, "over"
 	}
-	if length <= 0 {
-		ps.Addf(at.Field(name), "must be above 0")
-	}
+	others := 0
 	for _, other := range []struct {
 		name string
 		d    strictyaml.Duration
 	}{{"duration", f.Duration}, {"over", f.Over}, {"each", f.Each}} {
 		if other.name != name && other.d != 0 {
-			ps.Addf(at.Field(other.name), "this form of arrival_rate takes %s alone", name)
+			others++
+			ps.Addf(at.Field(other.name), "this form of arrival_rate takes %s alone: write %s: %s", name, name, time.Duration(cmp.Or(length, other.d)))
 		}
+	}
+	if length <= 0 && others == 0 {
+		ps.Needf(at.Field(name), name+": 10m", "must be above 0")
 	}
 	if steps == 0 {
 		return []Stage{{from, to, time.Duration(length), true}}
@@ -388,10 +442,14 @@ func (f profileFile) buildArrivals(at strictyaml.Path, ps *strictyaml.Problems) 
 }
 
 func buildStages(files []stageFile, at strictyaml.Path, ps *strictyaml.Problems) (stages []Stage, open bool) {
+	if len(files) == 0 {
+		ps.Addf(at, "want at least one, such as {to: 100, over: 10s}")
+		return nil, false
+	}
 	now, most := 0.0, 0.0
 	rates, users := 0, 0
 	for i, f := range files {
-		at := at.Index(i)
+		all, at := at, at.Index(i)
 		s := Stage{From: now, To: now}
 		switch {
 		case f.To != nil && f.Over != 0 && f.Hold == 0:
@@ -404,25 +462,25 @@ func buildStages(files []stageFile, at strictyaml.Path, ps *strictyaml.Problems)
 		case f.To == nil && f.Over == 0 && f.Hold != 0:
 			s.Duration, s.Scored = time.Duration(f.Hold), true
 			if i == 0 {
-				ps.Addf(at, "there is no load to hold yet: begin with {to: users or rate, over: duration}")
+				ps.Rulef(at, at, "there is no load to hold yet: begin with {to: users or rate, over: duration}")
 			}
 		default:
-			ps.Addf(at, "want {to: users or rate, over: duration} or {hold: duration}")
+			ps.Rulef(at, at, "want {to: users or rate, over: duration} or {hold: duration}")
 		}
 		if f.Scored != nil {
 			s.Scored = *f.Scored
 		}
 		if i > 0 && s.Scored && s.From+s.To == 0 {
-			ps.Addf(at, "there is no load to score: go up before, or add scored: false")
+			ps.Rulef(all, at, "there is no load to score: go up before, or add scored: false")
 		}
 		now, most = s.To, max(most, s.To)
 		stages = append(stages, s)
 	}
 	switch {
 	case rates > 0 && users > 0:
-		ps.Addf(at, "count users (100) or arrivals (100/s) in all stages, not both")
+		ps.Rulef(at, at, "count users (100) or arrivals (100/s) in all stages, not both")
 	case most == 0:
-		ps.Addf(at, "no stage has a load: want {to: users or rate, over: duration}")
+		ps.Rulef(at, at, "no stage has a load: want {to: users or rate, over: duration}")
 	}
 	return stages, rates > 0
 }

@@ -1,12 +1,16 @@
 package loadgen
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -17,8 +21,10 @@ import (
 type Scenario struct {
 	Name  string
 	Users []User
-	data  []*dataSet
-	slots int // variables that a user has at most
+
+	data     []*dataSet
+	slots    int      // variables that a user has at most
+	warnings []string // of what is allowed and hardly meant
 }
 
 // A User is a kind of user.
@@ -75,9 +81,9 @@ func (t *Think) UnmarshalYAML(n *yaml.Node) error {
 		case len(between) == 0 && form.Exponential != 0:
 			t.Exponential = time.Duration(form.Exponential)
 		case len(between) != 2 || form.Exponential != 0:
-			ps.Addf(at, "want a duration, {between: [1s, 5s]} or {exponential: 3s}")
+			ps.Rulef(at, at, "want a duration, {between: [1s, 5s]} or {exponential: 3s}")
 		case between[0] > between[1]:
-			ps.Addf(at.Field("between"), "want the shorter time first: [%s, %s]", time.Duration(between[1]), time.Duration(between[0]))
+			ps.Rulef(at, at.Field("between"), "want the shorter time first: [%s, %s]", time.Duration(between[1]), time.Duration(between[0]))
 		default:
 			t.Min, t.Max = time.Duration(between[0]), time.Duration(between[1])
 		}
@@ -111,6 +117,7 @@ type dataFile struct {
 }
 
 type userFile struct {
+	strictyaml.Place
 	settingsFile `yaml:",inline"`
 	Name         string     `yaml:"name"`
 	Weight       *float64   `yaml:"weight"`
@@ -128,7 +135,7 @@ type taskFile struct {
 // A builder is what the parts of a scenario are built with.
 type builder struct {
 	names names
-	dir   string // of the scenario's file; other files lie beside it
+	dir   string // of the scenario's file; paths of other files count from it
 	ps    *strictyaml.Problems
 }
 
@@ -141,10 +148,70 @@ func (b *builder) verbatim(at strictyaml.Path, text string) string {
 	return text
 }
 
+// name is that of something which results, tables and files are about.
+func (b *builder) name(at strictyaml.Path, text string) string {
+	if text != "" {
+		checkName(at, text, b.ps)
+	}
+	return b.verbatim(at, text)
+}
+
+// maxName is how many letters a name may have.
+const maxName = 200
+
+// checkName refuses names that would break the lines of a table.
+func checkName(at strictyaml.Path, name string, ps *strictyaml.Problems) {
+	switch {
+	case strings.TrimSpace(name) == "":
+		ps.Addf(at, "a name has letters, got %q", name)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		ps.Addf(at, "a name holds no line breaks and other control characters, got %.60q", name)
+	case utf8.RuneCountInString(name) > maxName:
+		ps.Addf(at, "a name has at most %d letters, got %d", maxName, utf8.RuneCountInString(name))
+	}
+}
+
+// variableForm is what can be named in ${…}.
+var variableForm = regexp.MustCompile(`^[\pL_][\pL\pN_-]*$`)
+
+// checkVariable refuses names that could not be told from others in ${…}.
+func checkVariable(at strictyaml.Path, name string, ps *strictyaml.Problems) {
+	switch {
+	case name == "env":
+		ps.Addf(at, "${env.NAME} is the environment's: choose another name")
+	case !variableForm.MatchString(name):
+		ps.Addf(at, "want a name of letters, digits, _ and -, which can stand in ${…}, got %q", name)
+	}
+}
+
+// extracted checks the name of what a step extracts.
+func (b *builder) extracted(at strictyaml.Path, name string) {
+	checkVariable(at, name, b.ps)
+	if b.names.set(name) >= 0 {
+		b.ps.Addf(at, "there is a data set %s as well: give one of them another name", name)
+	}
+}
+
+// beside is the path of another file that a scenario in a folder names.
+func beside(dir, file string) (path string, err error) {
+	switch {
+	case strings.Contains(file, "://"):
+		return "", fmt.Errorf("want the path of a file, got the URL %s: download it before", file)
+	case filepath.IsAbs(file):
+		return file, nil
+	}
+	return filepath.Join(dir, file), nil
+}
+
 func (b *builder) compile(at strictyaml.Path, text string, in quoting) template {
+	return b.compileFrom(at, 0, text, in)
+}
+
+// compileFrom compiles a text that begins at a byte of what stands at the path.
+func (b *builder) compileFrom(at strictyaml.Path, offset int, text string, in quoting) template {
 	t, err := compile(text, b.names, in)
-	if err != nil {
-		b.ps.Addf(at, "%v", err)
+	for _, m := range misplaced(err) {
+		b.ps.AddInf(at, offset+m.offset, "%v", m.error)
 	}
 	return t
 }
@@ -157,21 +224,59 @@ func ParseScenario(name string, text []byte, dir string) (Scenario, error) {
 	err := strictyaml.Decode(name, text, &f, func(at strictyaml.Path) strictyaml.Problems {
 		ps := f.Problems(at, "Scenario")
 		if f.Name == "" {
-			ps.Addf(at.Field("name"), "give the scenario a name")
+			ps.Needf(at.Field("name"), "name: NAME", "give the scenario a name")
 		}
-		s.Name = (&builder{ps: &ps}).verbatim(at.Field("name"), f.Name)
+		s.Name = (&builder{ps: &ps}).name(at.Field("name"), f.Name)
 		if len(f.Users) == 0 {
-			ps.Addf(at.Field("users"), "want at least one kind of user")
+			ps.Needf(at.Field("users"), "users: [{name: NAME, tasks: [{name: NAME, request: GET /}]}]", "want at least one kind of user")
 		}
 		s.data = readDataSets(f.Data, dir, at.Field("data"), &ps)
+		seen := map[string]bool{}
 		for i, u := range f.Users {
+			if u.Name != "" && seen[u.Name] {
+				ps.Addf(at.Field("users").Index(i).Field("name"), "another kind of user is already called %q", u.Name)
+			}
+			seen[u.Name] = true
 			b := &builder{names: names{slots: u.slots(), sets: s.data}, dir: dir, ps: &ps}
 			s.slots = max(s.slots, len(b.names.slots))
 			s.Users = append(s.Users, u.build(f.settingsFile.within(settings{}, b, at), b, at.Field("users").Index(i)))
 		}
 		return withoutRepeats(ps)
 	})
+	s.warnings = f.warnings(name, s.data)
 	return s, err
+}
+
+// warnings tell of what is allowed and hardly meant.
+func (f scenarioFile) warnings(file string, sets []*dataSet) (all []string) {
+	warn := func(at strictyaml.Place, format string, args ...any) {
+		all = append(all, at.Errorf(format, args...).Error())
+	}
+	for _, set := range sets {
+		if !set.used && !set.broken {
+			warn(set.at, "data set %s is not used by any request", set.name)
+		}
+	}
+	for i, u := range f.Users {
+		if u.Name == "" {
+			warn(u.Place, "users[%d] has no name, under which the shares of its tasks are listed", i)
+		}
+		for _, t := range u.Tasks {
+			seen := map[string]bool{}
+			for _, st := range t.Steps {
+				if st.Name != "" && seen[st.Name] {
+					warn(u.Place, "task %s has several steps called %s: their results are counted together", t.Name, st.Name)
+				}
+				seen[st.Name] = true
+			}
+		}
+		for _, st := range u.allSteps() {
+			if n := st.JSON; n != nil && n.Kind == yaml.ScalarNode && n.Tag == "!!str" && strings.IndexAny(strings.TrimSpace(n.Value), "[{") == 0 {
+				warn(strictyaml.Place{File: file, Line: n.Line, Column: n.Column}, "json is text here, and sent as a string: leave the quotes around %.40s out, or write body", strings.TrimSpace(n.Value))
+			}
+		}
+	}
+	return all
 }
 
 // withoutRepeats leaves one of each: what a scenario sets for all of its users is built for each of them.
@@ -187,6 +292,7 @@ func withoutRepeats(ps strictyaml.Problems) (once strictyaml.Problems) {
 func readDataSets(files map[string]dataFile, dir string, at strictyaml.Path, ps *strictyaml.Problems) (sets []*dataSet) {
 	for _, name := range slices.Sorted(mapKeys(files)) {
 		f, at := files[name], at.Field(name)
+		checkVariable(at, name, ps)
 		if f.Pick != "" && !slices.Contains(picks, f.Pick) {
 			ps.Addf(at.Field("pick"), "want one of %s, got %q", strings.Join(picks, ", "), f.Pick)
 		}
@@ -196,12 +302,18 @@ func readDataSets(files map[string]dataFile, dir string, at strictyaml.Path, ps 
 		if f.Weight != "" && f.Pick != "" && f.Pick != pickWeighted {
 			ps.Addf(at.Field("weight"), "does nothing when pick is %s", f.Pick)
 		}
-		if f.File == "" {
-			ps.Addf(at.Field("file"), "name the file that holds the data")
+		path, err := beside(dir, f.File)
+		switch {
+		case f.File == "":
+			ps.Needf(at.Field("file"), "file: PATH", "name the file that holds the data")
+		case err != nil:
+			ps.Addf(at.Field("file"), "%v", err)
+		}
+		if f.File == "" || err != nil {
 			sets = append(sets, &dataSet{name: name, broken: true})
 			continue
 		}
-		set, errs := readData(name, filepath.Join(dir, f.File), f.Weight, f.Pick)
+		set, errs := readData(name, path, f.Weight, f.Pick)
 		for _, err := range errs {
 			ps.Addf(at.Field("file"), "%v", err)
 		}
@@ -233,10 +345,10 @@ func (u userFile) allSteps() []stepFile {
 }
 
 func (u userFile) build(outer settings, b *builder, at strictyaml.Path) User {
-	user := User{Name: b.verbatim(at.Field("name"), u.Name), Weight: weightOr1(u.Weight, at, b.ps), Think: u.Think}
+	user := User{Name: b.name(at.Field("name"), u.Name), Weight: weightOr1(u.Weight, at, b.ps), Think: u.Think}
 	common := u.settingsFile.within(outer, b, at)
 	if len(u.Tasks) == 0 {
-		b.ps.Addf(at.Field("tasks"), "want at least one task")
+		b.ps.Needf(at.Field("tasks"), "tasks: [{name: NAME, request: GET /}]", "want at least one task")
 	}
 	for i, st := range u.Start {
 		user.Start = append(user.Start, st.build(common, "", b, at.Field("start").Index(i)))
@@ -260,8 +372,8 @@ func (t taskFile) build(outer settings, b *builder, at strictyaml.Path) Task {
 		task.Name, task.Steps = only.Name, []Step{only}
 		return task
 	}
-	if task.Name = b.verbatim(at.Field("name"), t.Name); task.Name == "" {
-		b.ps.Addf(at.Field("name"), "give the task a name")
+	if task.Name = b.name(at.Field("name"), t.Name); task.Name == "" {
+		b.ps.Needf(at.Field("name"), "name: NAME", "give the task a name")
 	}
 	for _, key := range []struct {
 		name  string

@@ -19,7 +19,7 @@ func scenarioText(step string) string {
 
 func TestScenarioMistakes(t *testing.T) {
 	for _, c := range []struct{ step, want string }{
-		{"        request: GET /x/${nope}", "s.yaml:8:18: users[0].tasks[0].request: ${nope}: neither extracted"},
+		{"        request: GET /x/${nope}", "s.yaml:8:25: users[0].tasks[0].request: ${nope}: neither extracted"},
 		{"        request: GET /x/${tokn}\n        extract: {token: a}", "did you mean token?"},
 		{"        request: GET /x/${dice(6)}", "unknown function dice; there are randInt"},
 		{"        request: GET /x/${randInt(6)}", "randInt wants two whole numbers"},
@@ -62,12 +62,12 @@ func TestScenarioMistakes(t *testing.T) {
 		{"        request: POST /\n        json: {a: '${env.PLUMBLINE_UNSET}'}", "s.yaml:9:19: users[0].tasks[0].json.a: ${env.PLUMBLINE_UNSET}: the environment variable PLUMBLINE_UNSET is not set"},
 		{"        request: POST /\n        json:\n          a:\n            - ok\n            - '${nope}'", "s.yaml:12:15: users[0].tasks[0].json.a[1]: ${nope}"},
 		{"        request: POST /\n        json: {a: .inf}", "can't stand in JSON"},
-		{"        request: POST /\n        json:\n          a: 017", "s.yaml:10:14: users[0].tasks[0].json.a: 017 is no number in JSON; write \"017\" in quotes for text, or 15"},
-		{"        request: POST /\n        json: [1, 0x10]", "s.yaml:9:19: users[0].tasks[0].json[1]: 0x10 is no number in JSON; write \"0x10\" in quotes for text, or 16"},
+		{"        request: POST /\n        json:\n          a: 017", "s.yaml:10:14: users[0].tasks[0].json.a: want a number without leading zeros and other bases, got \"017\": write 17, or put it in quotes as text"},
+		{"        request: POST /\n        json: [1, 0x10]", "s.yaml:9:19: users[0].tasks[0].json[1]: want a number without leading zeros and other bases, got \"0x10\": write 16, or put it in quotes as text"},
 		{"        request: POST /\n        json: {a: 1_000}", "or 1000"},
 		{"        request: POST /\n        json: {a: +5}", "or 5"},
 		{"        request: POST /\n        json: {a: .5}", "or 0.5"},
-		{"        request: POST /\n        json: &a {x: [*a]}", "nested too deeply, or too many values"},
+		{"        request: POST /\n        json: &a {x: [*a]}", "s.yaml:9:23: *a stands inside of &a itself, without an end"},
 		{"        request: POST /\n        json: {a: &a [1,1,1,1,1,1,1,1,1,1], b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a], c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b], d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c], e: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]}", "too many values"},
 		{"        request: GET /\n        headers: {A: \"x\\r\\nB: y\"}", "s.yaml:9:22: users[0].tasks[0].headers.A: \"x\\r\\nB: y\": a header holds no line breaks"},
 		{"        request: POST /\n        json: {}\n        form: {}", "give one of json, form, body and file"},
@@ -89,11 +89,149 @@ func TestScenarioMistakes(t *testing.T) {
 		{"        request: GET /\n        expect: {body: {a: {lt: .inf}}}", "lt: want a number, got \".inf\""},
 		{"        request: GET /\n        expect: {body: {a: {gt: nan}}}", "gt: want a number, got \"nan\""},
 		{"        request: GET /\n        redirects: 50", "must be between 0 and 20"},
+		{"        request: GET /\n        redirects: 2.5", "redirects: want a whole number, got \"2.5\": write 2 or 3"},
+		{"        request: GET /\n        weight: 010", "weight: want a number without leading zeros and other bases, got \"010\": write 10"},
+		{"        request: GET /\n        weight:", "s.yaml:9:16: users[0].tasks[0].weight: has no value"},
+		{"        request: POST /\n        json: {a: 010}", "s.yaml:9:19: users[0].tasks[0].json.a: want a number without leading zeros and other bases, got \"010\": write 10, or put it in quotes as text"},
+		{"        request: GET /\n        expect: {body: {a: 0x10}}", "got \"0x10\": write 16, or put it in quotes as text"},
+		{"        request: POST /\n        file: http://h/x.bin", "s.yaml:9:15: users[0].tasks[0].file: want the path of a file, got the URL http://h/x.bin"},
+		{"        json: {a: 1}", "s.yaml:7:9: users[0].tasks[0].request: is missing; write request: GET /api/v1/agents"},
+		{"        request: GET /\n        auth: {basic: {username: a}}", "s.yaml:9:23: users[0].tasks[0].auth.basic.password: is missing; write password: WORD"},
+		{"        request: GET /\n        extract: {env: a}", "extract.env: ${env.NAME} is the environment's: choose another name"},
+		{"        request: GET /\n        extract: {a b: a}", "want a name of letters, digits, _ and -, which can stand in ${…}, got \"a b\""},
+		{"        request: GET /\n        extract: {a: 'items[0].id'}", "extract.a: gjson paths have no [ ]: write items.0.id"},
+		{"        request: GET /\n        extract: {a: 'items.#(id==\")\"'}", "extract.a: ( in items.#(id==\")\" is never closed"},
+		{"        request: GET /\n        expect: {body: {'{a,b': 1}}", "body.{a,b: { in {a,b is never closed"},
+		{"        steps: [{name: \"a\\nb\", request: GET /}]", "steps[0].name: a name holds no line breaks and other control characters, got \"a\\nb\""},
+		{"        steps: [{name: " + strings.Repeat("ä", 201) + ", request: GET /}]", "steps[0].name: a name has at most 200 letters, got 201"},
+		{"        steps: [{name: Aggregated, request: GET /}]", "Aggregated is what the total of all requests is called: choose another name"},
+		{"        request: GET /\n  - name: u\n    tasks: [{name: t, request: GET /}]", "s.yaml:9:11: users[1].name: another kind of user is already called \"u\""},
 	} {
 		_, err := ParseScenario("s.yaml", []byte(scenarioText(c.step)), ".")
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "s.yaml:") {
 			t.Errorf("%s:\ngot  %v\nwant s.yaml:…%s", c.step, err, c.want)
 		}
+	}
+}
+
+// Each bad variable is told, where it stands.
+func TestPlacesOfVariables(t *testing.T) {
+	for step, places := range map[string][]string{
+		"request: GET /x/${one}/${two}":  {"8:25: users[0].tasks[0].request: ${one}", "8:32: users[0].tasks[0].request: ${two}"},
+		"request: \"GET /\\x41/${one}\"": {"8:29: users[0].tasks[0].request: ${one}"},
+		"request: GET   /x/${one}":       {"8:27: users[0].tasks[0].request: ${one}"},
+		"request: POST /\n        body: |\n          a\n          b ${one}\n\n          ${two": {"11:13: users[0].tasks[0].body: ${one}", "13:11: users[0].tasks[0].body: \"a"},
+		"request: POST /\n        json: {a: {b: 'ä ${one} ${two}'}}":                           {"9:26: users[0].tasks[0].json.a.b: ${one}", "9:33: users[0].tasks[0].json.a.b: ${two}"},
+		"request: POST /\n        form: {a: 'x${one}'}":                                        {"9:21: users[0].tasks[0].form.a: ${one}"},
+	} {
+		_, err := ParseScenario("s.yaml", []byte(scenarioText("        "+step)), ".")
+		if err == nil {
+			t.Errorf("%s: got no error", step)
+			continue
+		}
+		got := strings.Split(err.Error(), "\n")
+		for i, want := range places {
+			if len(got) != len(places) || !strings.HasPrefix(got[i], "s.yaml:"+want) {
+				t.Errorf("%s:\ngot  %v\nwant %q", step, err, places)
+				break
+			}
+		}
+	}
+}
+
+// What follows from one mistake is not told as well.
+func TestOneMistakeIsToldOnce(t *testing.T) {
+	const head = "apiVersion: plumbline/v1\nkind: Scenario\nname: s\n"
+	for text, want := range map[string]string{
+		head + "user: [{name: u, tasks: [{name: t, request: GET /}]}]":                              "4:1: user: unknown key; did you mean users?",
+		head + "users: [{name: u, taskz: [{name: t, request: GET /}]}]":                             "4:19: users[0].taskz: unknown key; did you mean tasks?",
+		head + "users: [{name: u, tasks: [{name: t, requests: GET /}]}]":                            "4:37: users[0].tasks[0].requests: unknown key; did you mean request?",
+		head + "users: [{name: u, tasks: [GET /]}]":                                                 "4:27: users[0].tasks[0]: want keys with values, got a value \"GET /\"",
+		head + "data: {a: x.csv}\nusers: [{name: u, tasks: [{name: t, request: 'GET /${a.b}'}]}]":   "4:11: data.a: want keys with values, got a value \"x.csv\"",
+		head + "users: [{name: u, think: {uniform: [1s, 2s]}, tasks: [{name: t, request: GET /}]}]": "4:27: users[0].think.uniform: unknown key; allowed are between, exponential",
+		head + "auth: {oauth: x}\nusers: [{name: u, tasks: [{name: t, request: GET /}]}]":           "4:8: auth.oauth: unknown key; allowed are basic, bearer",
+		head:                     "1:1: users: is missing; write users: [{name: NAME, tasks: [{name: NAME, request: GET /}]}]",
+		"hello":                  "1:1: want keys with values, got a value \"hello\"",
+		"- a\n- b":               "1:1: want keys with values, got a list",
+		"kind: Profiles\na: 1\n": "1:7: kind: must be Scenario, got \"Profiles\"",
+	} {
+		_, err := ParseScenario("s.yaml", []byte(text), ".")
+		if err == nil || err.Error() != "s.yaml:"+want {
+			t.Errorf("%s:\ngot  %v\nwant s.yaml:%s", text, err, want)
+		}
+	}
+}
+
+// Null in expect is JSON's.
+func TestExpectedNull(t *testing.T) {
+	s := mustParse(t, scenarioText("        request: GET /\n        expect: {body: {error: null}}"))
+	e := s.Users[0].Tasks[0].Steps[0].expect
+	for body, want := range map[string]Outcome{`{"error": null}`: Success, `{"error": "x"}`: BadBody} {
+		if got := e.judge(answered(t, 200, "", body), 0); got != want {
+			t.Errorf("%s: got %s, want %s", body, got, want)
+		}
+	}
+}
+
+func TestAbsolutePaths(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"d.csv": "a\n1\n", "b.txt": "body"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := func(data, body string) string {
+		return "apiVersion: plumbline/v1\nkind: Scenario\nname: s\ndata: {d: {file: " + data + "}}\nusers: [{name: u, tasks: [{name: t, request: 'POST /${d.a}', file: " + body + "}]}]"
+	}
+	s, err := ParseScenario("s.yaml", []byte(text(filepath.Join(dir, "d.csv"), filepath.Join(dir, "b.txt"))), "elsewhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Users[0].Tasks[0].Steps[0].body[0].literal; got != "body" || len(s.data[0].rows) != 1 {
+		t.Errorf("got body %q and %d rows, want those of the files", got, len(s.data[0].rows))
+	}
+	_, err = ParseScenario("s.yaml", []byte(text("http://h/d.csv", "b.txt")), dir)
+	if want := "s.yaml:4:18: data.d.file: want the path of a file, got the URL http://h/d.csv: download it before"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// What is allowed and hardly meant is told by Explain, with its place.
+func TestWarningsOfAScenario(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "d.csv"), []byte("a\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := ParseScenario("s.yaml", []byte(`apiVersion: plumbline/v1
+kind: Scenario
+name: s
+data:
+  used: {file: d.csv}
+  other: {file: d.csv}
+users:
+  - tasks:
+      - name: t
+        steps:
+          - {name: a, request: POST /, json: '{"a": 1}'}
+          - {name: a, request: "GET /${used.a}"}
+          - {name: b, request: POST /, json: plain text}
+`), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"s.yaml:6:10: data set other is not used by any request",
+		"s.yaml:8:5: users[0] has no name, under which the shares of its tasks are listed",
+		"s.yaml:8:5: task t has several steps called a: their results are counted together",
+		`s.yaml:11:46: json is text here, and sent as a string: leave the quotes around {"a": 1} out, or write body`,
+	}
+	var out strings.Builder
+	e := Explain(s, nil)
+	if diff := cmp.Diff(want, e.Warnings); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := e.Write(&out); err != nil || !strings.Contains(out.String(), "\n\nwarning: "+want[0]+"\nwarning: ") {
+		t.Errorf("got %s, %v, want the warnings", out.String(), err)
 	}
 }
 
@@ -238,8 +376,17 @@ func TestDataMistakes(t *testing.T) {
 		{"rest", "a.json", "[{\"x\": 1}] 5", "", "a.json:1:12: not JSON: invalid character '5' after top-level value"},
 		{"a missing column", "a.json", "[{\"x\": 1, \"y\": 2},\n{\"x\": 1}]", "", "a.json:2:1: row 2 has no y"},
 		{"no rows", "a.json", "[]", "", "a.json:1:1: holds no rows"},
-		{"a short line", "a.csv", "x,y\n1,2\n3\n", "", "a.csv:3:1: wrong number of fields"},
-		{"an open quote", "a.csv", "x,y\n1,\"2\n", "", "a.csv:2:6: extraneous or missing \""},
+		{"a short line", "a.csv", "x,y\n1,2\n3\n", "", "a.csv:3:1: row has 1 columns, the head has 2"},
+		{"a long line", "a.csv", "x,y\n1,2\n3,4,5\n", "", "a.csv:3:1: row has 3 columns, the head has 2"},
+		{"semicolons", "a.csv", "x;y\n1;2\n", "", "s.yaml:4:18: data.d.file: DIR/a.csv:1:2: columns are separated by commas, got \";\" between them"},
+		{"tabs", "a.csv", "xy\tz\n1\t2\n", "", "a.csv:1:3: columns are separated by commas, got \"\\t\" between them"},
+		{"Latin 1", "a.csv", "x,y\n1,caf\xe9\n", "", "a.csv:2:6: is not UTF-8 (byte 0xe9): save it as UTF-8"},
+		{"Latin 1 in JSON", "a.json", "[{\"x\": \"\xe9\"}]", "", "a.json:1:9: is not UTF-8 (byte 0xe9): save it as UTF-8"},
+		{"UTF-16", "a.csv", "\xff\xfex\x00,\x00y\x00\n\x00", "", "a.csv:1:1: is UTF-16: save it as UTF-8"},
+		{"UTF-16 without its mark", "a.txt", "\x00x\x00\n", "", "a.txt:1:1: is UTF-16: save it as UTF-8"},
+		{"a program", "a.csv", "\x7fELF\x02\x00\x00", "", "a.csv:1:6: is no text: it holds a byte 0"},
+		{"a quote in text", "a.csv", "x,y\n1,a\"b\n", "", "a.csv:2:4: a quote inside of a value"},
+		{"an open quote", "a.csv", "x,y\n1,\"2\n", "", "a.csv:2:6: a quote of the row that begins in line 2 is never closed"},
 		{"a column twice", "a.csv", "x,x\n1,2\n", "", "a.csv:1:1: the first line names the columns; column 2 is \"x\""},
 		{"a header alone", "a.csv", "x,y\n", "", "holds no rows"},
 		{"empty lines", "a.txt", "\n \n", "", "holds no rows"},

@@ -56,13 +56,13 @@ func TestProfileMistakes(t *testing.T) {
 		{"{users: 100, spawn_rate: 1, duration: 1m}", "must be longer than the 1m40s"},
 		{"{users: 10, spawn_rate: 1, duration: 1m, arrivals: poisson}", "belong to an arrival rate"},
 		{"{arrival_rate: 100, duration: 1m}", "want a rate such as"},
-		{"{arrival_rate: 100/s, over: 1m}", "duration: must be above 0"},
+		{"{arrival_rate: 100/s, over: 1m}", "over: this form of arrival_rate takes duration alone: write duration: 1m0s"},
 		{"{arrival_rate: 100/s, duration: 1m, arrivals: often}", "want regular or poisson"},
 		{"{stages: [{to: 5, over: 1s}, {to: 5/s, over: 1s}]}", "not both"},
 		{"{users: 10, spawn_rate: 1, duration: 1m, expected_load: 10}", "expected_load: want requests per second such as 1000/s or 800..1200/s"},
 		{"{users: 10, spawn_rate: 1, duration: 1m, expected_load: 20..10/s}", "the lower first"},
 		{"{users: 10, spawn_rate: 1, duration: 1m, expected_load: 0/s}", "the lower first"},
-		{"{stages: [{hold: 1s}]}", "x.stages: no stage has a load: want {to: users or rate"},
+		{"{stages: [{hold: 1s}]}", "x.stages[0]: there is no load to hold yet"},
 		{"{stages: [{to: 0, over: 1s}]}", "x.stages: no stage has a load"},
 		{"{stages: [{hold: 5s}, {to: 5, over: 1s}]}", "p.yaml:4:16: profiles.x.stages[0]: there is no load to hold yet: begin with {to: users or rate, over: duration}"},
 		{"{stages: [{to: 5, over: 1s}, {to: 0, over: 1s}, {hold: 5s}]}", "stages[2]: there is no load to score: go up before, or add scored: false"},
@@ -78,13 +78,22 @@ func TestProfileMistakes(t *testing.T) {
 		{"{users: 10, spawn_rate: 1e300, duration: 1m}", "spawn_rate: must be above 0 and at most 1000000 users per second"},
 		{"{users: 10, spawn_rate: 1e-300, duration: 1m}", "duration: must be longer than the 17520h0m0s"},
 		{"{users: 10, spawn_rate: 1, duration: -1m}", "duration: must not be negative"},
-		{"{arrival_rate: -5/s, duration: 1m}", "arrival_rate: want users such as 100, or an arrival rate"},
+		{"{arrival_rate: -5/s, duration: 1m}", "arrival_rate: want a rate such as 100/s, 100/m or 100/h, got \"-5/s\""},
 		{"{arrival_rate: {from: 1/s, to: 9/s, steps: 1}, each: 1m}", "p.yaml:4:49: profiles.x.arrival_rate.steps: must be between 2 and 1000, got 1"},
 		{"{arrival_rate: {from: 1/s, to: 9/s, steps: 1001}, each: 1m}", "arrival_rate.steps: must be between 2 and 1000, got 1001"},
 		{"{arrival_rate: {from: 1/s, to: 9/s, step: 3}, over: 1m}", "p.yaml:4:42: profiles.x.arrival_rate.step: unknown key; did you mean steps?"},
 		{"{arrival_rate: 5/s, duration: 1m, max_in_flight: 0}", "max_in_flight: must be between 1 and 1000000, got 0"},
 		{"{arrival_rate: 5/s, duration: 1m, max_in_flight: 2000000}", "max_in_flight: must be between 1 and 1000000, got 2000000"},
 		{"{arrival_rate: 5/s, duration: 1m, max_queue: -1}", "p.yaml:4:51: profiles.x.max_queue: must be between 1 and 10000000, got -1"},
+		{"{users: 2.5, spawn_rate: 1, duration: 1m}", "p.yaml:4:14: profiles.x.users: want a whole number, got \"2.5\": write 2 or 3"},
+		{"{users: 010, spawn_rate: 1, duration: 1m}", "users: want a number without leading zeros and other bases, got \"010\": write 10"},
+		{"{stages: [{to: 010, over: 1s}]}", "stages[0].to: want a number without leading zeros and other bases, got \"010\": write 10"},
+		{"{arrival_rate: 5/s, duration: 1m, max_in_flight: 20.9}", "max_in_flight: want a whole number, got \"20.9\": write 20 or 21"},
+		{"{arrival_rate: {from: 1/s, to: 9/s, steps: 2.5}, each: 1m}", "arrival_rate.steps: want a whole number, got \"2.5\": write 2 or 3"},
+		{"{arrival_rate: 10rps, duration: 1m}", "p.yaml:4:21: profiles.x.arrival_rate: want a rate such as 100/s, 100/m or 100/h, got \"10rps\""},
+		{"{arrival_rate: 10, duration: 1m}", "arrival_rate: want a rate such as 100/s, 100/m or 100/h, got \"10\""},
+		{"{arrival_rate: 0/s, duration: 1m}", "arrival_rate: must be above 0, such as 100/s, got \"0/s\""},
+		{"{arrival_rate: {from: 0/s, to: 0/s}, over: 1m}", "arrival_rate: nothing arrives from 0/s to 0/s"},
 		{"{arrival_rate: 5/s, duration: 1m, expected_load: -1/s}", "expected_load: want requests per second"},
 	} {
 		_, err := ParseProfiles("p.yaml", []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles:\n  x: "+c.profile))
@@ -123,5 +132,37 @@ func TestScale(t *testing.T) {
 		if err != nil || got.Duration() != c.want || got.SpawnRate != 10/c.factor {
 			t.Errorf("%v: got %s, %v users per second, %v, want %s", c.factor, got.Duration(), got.SpawnRate, err, c.want)
 		}
+	}
+}
+
+// What is missing is told as that, and what follows from a mistake not at all.
+func TestOneMistakeOfAProfileIsToldOnce(t *testing.T) {
+	for _, c := range []struct{ profile, want string }{
+		{"{spawn_rate: 1, duration: 1m}", "6: profiles.x.users: is missing; write users: 100"},
+		{"{users: 1, duration: 1m}", "6: profiles.x.spawn_rate: is missing; write spawn_rate: 10"},
+		{"{users: 1, spawn_rate: 1}", "6: profiles.x.duration: is missing; write duration: 10m"},
+		{"{users: 1, spawn-rate: 1, duration: 1m}", "17: profiles.x.spawn-rate: unknown key; did you mean spawn_rate?"},
+		{"{arrival_rate: 1/s}", "6: profiles.x.duration: is missing; write duration: 10m"},
+		{"{arrival_rate: {from: 1/s, to: 2/s}}", "6: profiles.x.over: is missing; write over: 10m"},
+		{"{arrival_rate: {from: 1/s, to: 2/s}, duration: 5s}", "53: profiles.x.duration: this form of arrival_rate takes over alone: write over: 5s"},
+		{"{arrival_rate: {from: 1/s, to: 2/s, steps: 2}}", "6: profiles.x.each: is missing; write each: 10m"},
+		{"{arrival_rate: {from: 1/s}, over: 1m}", "21: profiles.x.arrival_rate.to: is missing; write to: 2000/s"},
+		{"{arrival_rate: {from: x, to: 2/s}, over: 1m}", "28: profiles.x.arrival_rate.from: want a rate such as 100/s, 100/m or 100/h, got \"x\""},
+		{"{arrival_rte: 5/s, duration: 1m, max_in_flight: 5}", "7: profiles.x.arrival_rte: unknown key; did you mean arrival_rate?"},
+		{"{}", "6: profiles.x: give one of stages, arrival_rate, and users with spawn_rate and duration, such as {users: 100, spawn_rate: 10, duration: 10m}"},
+		{"5", "6: profiles.x: want keys with values, got a value \"5\""},
+		{"{stages: []}", "15: profiles.x.stages: want at least one, such as {to: 100, over: 10s}"},
+		{"{stages: [{target: 10, over: 1s}, {hold: 1m}]}", "17: profiles.x.stages[0].target: unknown key; allowed are hold, over, scored, to"},
+		{"{stages: [{to: ten}, {hold: 1m}]}", "21: profiles.x.stages[0].to: want users such as 100, or an arrival rate such as 100/s, got \"ten\""},
+		{"{stages: [{to: 10}, {hold: 1m}]}", "16: profiles.x.stages[0]: want {to: users or rate, over: duration} or {hold: duration}"},
+	} {
+		_, err := ParseProfiles("p.yaml", []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles:\n  x: "+c.profile))
+		if err == nil || err.Error() != "p.yaml:4:"+c.want {
+			t.Errorf("%s:\ngot  %v\nwant p.yaml:4:%s", c.profile, err, c.want)
+		}
+	}
+	_, err := ParseProfiles("p.yaml", []byte("apiVersion: plumbline/v1\nkind: Profiles\nprofiles: {'': {arrival_rate: 1/s, duration: 1m}}"))
+	if want := `p.yaml:3:16: profiles.: a name has letters, got ""`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }

@@ -146,12 +146,14 @@ func isToken(text string) bool {
 // build is the value of the header Authorization (RFC 6750; RFC 7617).
 func (f *authFile) build(b *builder, at strictyaml.Path) template {
 	if (f.Bearer == "") == (f.Basic == nil) {
-		b.ps.Addf(at, "want {bearer: TOKEN} or {basic: {username: NAME, password: WORD}}")
+		b.ps.Rulef(at, at, "want {bearer: TOKEN} or {basic: {username: NAME, password: WORD}}")
 		return nil
 	}
 	if f.Bearer != "" {
 		return append(template{{literal: "Bearer "}}, b.compile(at.Field("bearer"), f.Bearer, insideHeader)...)
 	}
+	b.ps.Need(at.Field("basic").Field("username"), "username: NAME")
+	b.ps.Need(at.Field("basic").Field("password"), `password: WORD, or "" for none`)
 	if strings.Contains(f.Basic.Username, ":") && !strings.Contains(f.Basic.Username, "${") {
 		b.ps.Addf(at.Field("basic").Field("username"), "must not contain a colon")
 	}
@@ -185,9 +187,12 @@ var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.Me
 
 // build makes the step; one without a name has that of its task.
 func (f stepFile) build(outer settings, task string, b *builder, at strictyaml.Path) Step {
-	name := cmp.Or(b.verbatim(at.Field("name"), f.Name), task)
-	if name == "" {
-		b.ps.Addf(at.Field("name"), "give the request a name; results are listed under it")
+	name := cmp.Or(b.name(at.Field("name"), f.Name), task)
+	switch name {
+	case "":
+		b.ps.Needf(at.Field("name"), "name: NAME, under which results are listed", "give the request a name; results are listed under it")
+	case totals:
+		b.ps.Addf(at.Field("name"), "%s is what the total of all requests is called: choose another name", name)
 	}
 	common := f.settingsFile.within(outer, b, at)
 	s := Step{Name: name, Timeout: common.timeout, Redirects: common.redirects, headers: common.headers, cookies: common.cookies}
@@ -201,6 +206,7 @@ func (f stepFile) build(outer settings, task string, b *builder, at strictyaml.P
 	}
 	s.expect.redirects = s.Redirects
 	for _, name := range slices.Sorted(mapKeys(f.Extract)) {
+		b.extracted(at.Field("extract").Field(name), name)
 		e := f.Extract[name]
 		e.slot = b.names.slots[name]
 		s.extract = append(s.extract, e)
@@ -212,6 +218,8 @@ func (f stepFile) buildRequest(b *builder, at strictyaml.Path) (method string, p
 	method, text, _ := strings.Cut(f.Request, " ")
 	text = strings.TrimSpace(text)
 	switch at := at.Field("request"); {
+	case f.Request == "":
+		b.ps.Needf(at, "request: GET /api/v1/agents, a method and a path", "want a method and a path such as GET /api/v1/agents")
 	case !slices.Contains(methods, method):
 		b.ps.Addf(at, "want a method and a path such as GET /api/v1/agents, got %q; methods are %s", f.Request, strings.Join(methods, ", "))
 	case strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://"):
@@ -219,7 +227,7 @@ func (f stepFile) buildRequest(b *builder, at strictyaml.Path) (method string, p
 	case !strings.HasPrefix(text, "/") || strings.ContainsAny(outsideBraces(text), " \t\r\n#"):
 		b.ps.Addf(at, "want a method and a path such as GET /api/v1/agents?limit=10, without spaces or #, got %q", f.Request)
 	}
-	return method, b.compile(at.Field("request"), text, insideURL)
+	return method, b.compileFrom(at.Field("request"), strings.Index(f.Request, text), text, insideURL)
 }
 
 // outsideBraces is text without what stands in ${…}.
@@ -239,7 +247,7 @@ func outsideBraces(text string) string {
 
 func (f stepFile) buildBody(s *Step, b *builder, at strictyaml.Path) {
 	if count(f.JSON != nil, f.Form != nil, f.Body != nil, f.File != "") > 1 {
-		b.ps.Addf(at, "give one of json, form, body and file, not several")
+		b.ps.Rulef(at, at, "give one of json, form, body and file, not several")
 	}
 	switch {
 	case f.JSON != nil:
@@ -258,7 +266,11 @@ func (f stepFile) buildBody(s *Step, b *builder, at strictyaml.Path) {
 	case f.Body != nil:
 		s.body, s.kind = b.compile(at.Field("body"), *f.Body, plain), "text/plain; charset=utf-8"
 	case f.File != "":
-		text, err := os.ReadFile(filepath.Join(b.dir, f.File))
+		path, err := beside(b.dir, f.File)
+		var text []byte
+		if err == nil {
+			text, err = os.ReadFile(path)
+		}
 		if err != nil {
 			b.ps.Addf(at.Field("file"), "%v", err)
 		}

@@ -10,6 +10,9 @@ import (
 	"text/tabwriter"
 )
 
+// totals is what the sum of all requests is called, as by Locust.
+const totals = "Aggregated"
+
 // WriteTable writes the totals by request in the order of the scenario, and
 // those of all, as Locust does. Times are response times in milliseconds.
 func (s Summary) WriteTable(w io.Writer) error {
@@ -31,7 +34,7 @@ func (s Summary) WriteTable(w io.Writer) error {
 	for _, r := range s.ByRequest {
 		row(r.Request, r.Totals)
 	}
-	row("Aggregated", s.Totals)
+	row(totals, s.Totals)
 	if err := t.Flush(); err != nil {
 		return err
 	}

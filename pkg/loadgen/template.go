@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -181,9 +182,36 @@ func appendJSON(dst []byte, text string) []byte {
 
 func quoteJSON(text string) string { return string(wholeJSON.append(nil, value{text: text})) }
 
-// compile reads the ${…} of a text; $${ stands for ${ itself.
+// An exprError is a mistake in a ${…}, at a byte of its text.
+type exprError struct {
+	offset int
+	error
+}
+
+// exprErrors are all such mistakes of a text.
+type exprErrors []exprError
+
+func (e exprErrors) Error() string {
+	texts := make([]string, len(e))
+	for i := range e {
+		texts[i] = e[i].error.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// misplaced are the mistakes of which compile has told, each with its place in the text.
+func misplaced(err error) exprErrors {
+	var all exprErrors
+	if err != nil && !errors.As(err, &all) {
+		all = exprErrors{{0, err}}
+	}
+	return all
+}
+
+// compile reads the ${…} of a text; $${ stands for ${ itself. The error holds all mistakes.
 func compile(text string, known names, in quoting) (template, error) {
 	var t template
+	var wrong exprErrors
 	if in == insideHeader && len(appendVisible(nil, text)) < len(text) {
 		return nil, fmt.Errorf("%q: a header holds no line breaks and other control characters", text)
 	}
@@ -206,6 +234,9 @@ func compile(text string, known names, in quoting) (template, error) {
 		i := strings.Index(rest, "${")
 		if i < 0 {
 			literal(rest)
+			if wrong != nil {
+				return nil, wrong
+			}
 			return t, nil
 		}
 		if i > 0 && rest[i-1] == '$' {
@@ -214,14 +245,15 @@ func compile(text string, known names, in quoting) (template, error) {
 			continue
 		}
 		literal(rest[:i])
+		at := len(text) - len(rest) + i
 		length := unquoted(rest[i+2:], '}')
 		if length < 0 {
-			return nil, fmt.Errorf("%q: a ${ without its }; write $${ for ${ itself", text)
+			return nil, append(wrong, exprError{at, fmt.Errorf("%q: a ${ without its }; write $${ for ${ itself", text)})
 		}
 		expr := rest[i+2 : i+2+length]
 		parts, err := compileExpr(strings.TrimSpace(expr), known, in)
 		if err != nil {
-			return nil, fmt.Errorf("${%s}: %w", expr, err)
+			wrong = append(wrong, exprError{at, fmt.Errorf("${%s}: %w", expr, err)})
 		}
 		t = append(t, parts...)
 		rest = rest[i+2+length+1:]

@@ -112,6 +112,41 @@ func relativeBound(b Bound, m []string) (Bound, error) {
 	return b, err
 }
 
+// inUnit says what to write instead of a number that is hardly meant in a unit:
+// one without a unit where there are several, and more than all. "" when it is fine.
+func (b Bound) inUnit(unit string, ratio bool) string {
+	limit := max(math.Abs(b.low), math.Abs(b.high))
+	switch dimension := DimensionOf(unit); {
+	case limit == 0 && !b.relative || b.low == 0 && b.relative:
+	case b.dimension == strictyaml.Plain && dimension == strictyaml.Time:
+		return fmt.Sprintf("%q: the objective measures a time: write %sms or %ss", b.Text, b.Text, b.Text)
+	case b.dimension == strictyaml.Plain && dimension == strictyaml.Bytes:
+		return fmt.Sprintf("%q: the objective measures bytes: write %sMB or %sB", b.Text, b.Text, b.Text)
+	case !ratio || limit <= 1:
+	case b.dimension == strictyaml.Plain:
+		return fmt.Sprintf("%q: a ratio is at most 1: write %s%%", b.Text, b.Text)
+	case !b.relative:
+		return fmt.Sprintf("%q: a ratio is at most 100%%", b.Text)
+	}
+	return ""
+}
+
+// looserThan reports whether b lets more pass than another bound of the same
+// direction; of those that are relative to a baseline it is not known.
+func (b Bound) looserThan(other Bound) bool {
+	switch {
+	case b.relative || other.relative || b.op == "" || other.op == "" || b.dimension != other.dimension:
+		return false
+	case b.op == ".." && other.op == "..":
+		return b.low < other.low || b.high > other.high
+	case b.op[0] == '<' && other.op[0] == '<':
+		return b.low > other.low
+	case b.op[0] == '>' && other.op[0] == '>':
+		return b.low < other.low
+	}
+	return false
+}
+
 // resolve turns a relative bound into an absolute one; false without a baseline.
 func (b Bound) resolve(baseline float64) (Bound, bool) {
 	if !b.relative {

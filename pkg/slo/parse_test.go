@@ -135,6 +135,19 @@ func TestParseNamesAllMistakesAtOnce(t *testing.T) {
 
 func TestParseMistakes(t *testing.T) {
 	for _, c := range []struct{ name, objective, want string }{
+		{"a time without a unit", "quantile: {q: .95, of: x}\n    unit: s\n    must: < 500", `f.yaml:7:11: objectives[0].must: "< 500": the objective measures a time: write < 500ms or < 500s`},
+		{"a range of times without a unit", "mean: {of: x}\n    unit: s\n    should: 10..15", `objectives[0].should: "10..15": the objective measures a time: write 10..15ms or 10..15s`},
+		{"more than the baseline, without a unit", "mean: {of: x}\n    unit: s\n    must: <= baseline + 50", `write <= baseline + 50ms or <= baseline + 50s`},
+		{"bytes without a unit", "query: x\n    unit: bytes\n    must: < 5", `objectives[0].must: "< 5": the objective measures bytes: write < 5MB or < 5B`},
+		{"a ratio above 1", "ratio: {bad: x, total: z}\n    unit: ratio\n    must: < 5", `f.yaml:7:11: objectives[0].must: "< 5": a ratio is at most 1: write < 5%`},
+		{"a ratio above 100 %", "ratio: {bad: x, total: z}\n    unit: ratio\n    must: < 150%", `objectives[0].must: "< 150%": a ratio is at most 100%`},
+		{"a should that never warns", "count: {of: x}\n    must: < 5\n    should: < 6", `f.yaml:7:13: objectives[0].should: "< 6" is looser than must, "< 5", so that it would never warn`},
+		{"a lower should that never warns", "count: {of: x}\n    must: \">= 5\"\n    should: \">= 4\"", `is looser than must, ">= 5"`},
+		{"a resource's should that never warns", "count: {of: x}\nresources:\n  - id: r\n    used: x\n    peak: {must: < 5, should: < 6}", `f.yaml:9:31: resources[0].peak.should: "< 6" is looser than must, "< 5"`},
+		{"no total", "ratio: {bad: x}", "f.yaml:5:12: objectives[0].ratio.total: is missing; write total: METRIC, the name of a counter or histogram"},
+		{"no quantile", "quantile: {of: x}", "f.yaml:5:15: objectives[0].quantile.q: is missing; write q: 0.95"},
+		{"no reduce", "gauge: {of: x}", "objectives[0].gauge.reduce: is missing; write reduce: max, min, mean or last"},
+		{"no use of a resource", "count: {of: x}\nresources:\n  - id: r", "resources[0].used: is missing; write used: EXPRESSION, in PromQL"},
 		{"no indicator", "unit: s", "objectives[0]: want exactly one of rate, ratio, quantile, mean, count, gauge, query; got 0"},
 		{"an unknown unit of the value", "count: {of: x}\n    unit: furlongs", `f.yaml:6:11: objectives[0].unit: want s, ratio, req/s, ops/s, bytes, bytes/s or none, got "furlongs"`},
 		{"an odd id", "count: {of: x}\nresources:\n  - id: a b\n    used: x", `f.yaml:7:9: resources[0].id: want a name`},
@@ -168,6 +181,26 @@ func TestParseMistakes(t *testing.T) {
 				t.Errorf("got %v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestBoundsThatAreFine(t *testing.T) {
+	for _, objective := range []string{
+		"mean: {of: x}\n    unit: s\n    must: \">= 0\"",
+		"mean: {of: x}\n    unit: s\n    must: <= baseline * 1.1",
+		"mean: {of: x}\n    unit: s\n    must: < 5s\n    should: <= baseline",
+		"ratio: {bad: x, total: z}\n    unit: ratio\n    must: < 0.5\n    should: < 0.5",
+		"ratio: {bad: x, total: z}\n    unit: ratio\n    must: <= baseline * 2",
+		"query: x\n    unit: ratio\n    must: < 300%", // cores in use of one, for example
+		"count: {of: x}\n    must: < 5\n    should: \"> 7\"",
+	} {
+		if _, err := Parse("f.yaml", []byte("apiVersion: plumbline/v1\nkind: SLA\nobjectives:\n  - id: o\n    "+objective+"\n")); err != nil {
+			t.Errorf("%s: %v", objective, err)
+		}
+	}
+	_, err := Parse("f.yaml", []byte("apiVersion: plumbline/v1\nkind: SLA\nobjectives:\n  - id: o\n    quantil: {q: 0.95, of: x}\n"))
+	if want := "f.yaml:5:5: objectives[0].quantil: unknown key; did you mean quantile?"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

@@ -192,7 +192,7 @@ func (a Agreement) problems(at strictyaml.Path) (ps strictyaml.Problems) {
 	seen := map[string]bool{}
 	unique := func(id string, at strictyaml.Path) {
 		if !idForm.MatchString(id) {
-			ps.Addf(at.Field("id"), "want a name of letters, digits and -, got %q", id)
+			ps.Needf(at.Field("id"), "id: NAME, of letters, digits and -", "want a name of letters, digits and -, got %q", id)
 		} else if seen[id] {
 			ps.Addf(at.Field("id"), "%s stands twice", id)
 		}
@@ -230,9 +230,23 @@ func (o Objective) problems(at strictyaml.Path, vars map[string]string) (ps stri
 		name  string
 		bound *Bound
 	}{{"must", o.Must}, {"should", o.Should}, {"target", o.Target}} {
-		if b.bound != nil && b.bound.dimension != strictyaml.Plain && b.bound.dimension != DimensionOf(o.Unit) {
-			ps.Addf(at.Field(b.name), "%q is %s, the objective's unit is %q", b.bound.Text, b.bound.dimension, o.Unit)
+		if b.bound == nil {
+			continue
 		}
+		if b.bound.dimension != strictyaml.Plain && b.bound.dimension != DimensionOf(o.Unit) {
+			ps.Addf(at.Field(b.name), "%q is %s, the objective's unit is %q", b.bound.Text, b.bound.dimension, o.Unit)
+		} else if problem := b.bound.inUnit(o.Unit, o.Ratio != nil); problem != "" {
+			ps.Addf(at.Field(b.name), "%s", problem)
+		}
+	}
+	ps = append(ps, Bounds{o.Must, o.Should}.problems(at)...)
+	return ps
+}
+
+// problems says when a bound that warns is missed only after the one that fails.
+func (b Bounds) problems(at strictyaml.Path) (ps strictyaml.Problems) {
+	if b.Must != nil && b.Should != nil && b.Should.looserThan(*b.Must) {
+		ps.Rulef(at, at.Field("should"), "%q is looser than must, %q, so that it would never warn", b.Should.Text, b.Must.Text)
 	}
 	return ps
 }
@@ -240,7 +254,9 @@ func (o Objective) problems(at strictyaml.Path, vars map[string]string) (ps stri
 func (in Indicator) problems(at strictyaml.Path, vars map[string]string) (ps strictyaml.Problems) {
 	kinds := 0
 	selector := func(at strictyaml.Path, text string) {
-		if _, err := promql.ParseSelector(text, placeholders(vars)); err != nil {
+		if text == "" {
+			ps.Needf(at, at.Key()+": METRIC, the name of a counter or histogram", "want the name of a counter or histogram")
+		} else if _, err := promql.ParseSelector(text, placeholders(vars)); err != nil {
 			ps.Addf(at, "%v", err)
 		}
 	}
@@ -263,13 +279,15 @@ func (in Indicator) problems(at strictyaml.Path, vars map[string]string) (ps str
 		if r.Per != "" && (r.Per != "interval" || r.Good == "") {
 			ps.Addf(at.Field("ratio").Field("per"), "want interval, with good")
 		}
-		selector(at.Field("ratio").Field(name), part)
+		if part != "" { // else it has been told
+			selector(at.Field("ratio").Field(name), part)
+		}
 		selector(at.Field("ratio").Field("total"), r.Total)
 	}
 	if q := in.Quantile; q != nil {
 		kinds++
 		if !(q.Q > 0 && q.Q < 1) {
-			ps.Addf(at.Field("quantile").Field("q"), "must lie between 0 and 1, got %v", q.Q)
+			ps.Needf(at.Field("quantile").Field("q"), "q: 0.95", "must lie between 0 and 1, got %v", q.Q)
 		}
 		selector(at.Field("quantile").Field("of"), q.Of)
 	}
@@ -285,7 +303,7 @@ func (in Indicator) problems(at strictyaml.Path, vars map[string]string) (ps str
 	if g := in.Gauge; g != nil {
 		kinds++
 		if !slices.Contains([]string{"max", "min", "mean", "last"}, g.Reduce) {
-			ps.Addf(at.Field("gauge").Field("reduce"), "want max, min, mean or last, got %q", g.Reduce)
+			ps.Needf(at.Field("gauge").Field("reduce"), "reduce: max, min, mean or last", "want max, min, mean or last, got %q", g.Reduce)
 		}
 		checkExpr(at.Field("gauge").Field("of"), g.Of, vars, &ps)
 	}
@@ -311,6 +329,7 @@ func (r Resource) problems(at strictyaml.Path, vars map[string]string) (ps stric
 		if f.Bounds == nil {
 			continue
 		}
+		ps = append(ps, f.Bounds.problems(at.Field(f.name))...)
 		for _, k := range f.kinds() {
 			ps = append(ps, r.boundProblems(at.Field(f.name).Field(k.name), k.bound)...)
 		}
@@ -334,7 +353,9 @@ func (r Resource) boundProblems(at strictyaml.Path, b *Bound) (ps strictyaml.Pro
 }
 
 func checkExpr(at strictyaml.Path, expr string, vars map[string]string, ps *strictyaml.Problems) {
-	if _, err := promql.NewParser().ParseExpr(promql.Expand(expr, placeholders(vars))); err != nil {
+	if expr == "" {
+		ps.Needf(at, at.Key()+": EXPRESSION, in PromQL", "want an expression in PromQL")
+	} else if _, err := promql.NewParser().ParseExpr(promql.Expand(expr, placeholders(vars))); err != nil {
 		ps.Addf(at, "PromQL: %v", err)
 	}
 }

@@ -1,6 +1,9 @@
 package strictyaml
 
 import (
+	"fmt"
+	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,12 +15,13 @@ import (
 // ReadPart gives a part of a file to a reader of another library, such as the one
 // of Prometheus' own configuration, and gives the mistakes that it names by line
 // their places in the whole file. Values in its messages are blotted out: such a
-// part may hold passwords.
-func ReadPart(part *yaml.Node, at Path, read func(text []byte) error) (ps Problems) {
+// part may hold passwords. Keys are suggested for unknown ones out of a struct,
+// map or list of the type that the part is read into.
+func ReadPart(part *yaml.Node, at Path, into any, read func(text []byte) error) (ps Problems) {
 	if part == nil || part.Kind == 0 {
 		return nil
 	}
-	text, err := yaml.Marshal(part)
+	copied, text, err := inLines(part)
 	if err != nil {
 		ps.Addf(at, "%v", err)
 		return ps
@@ -26,26 +30,44 @@ func ReadPart(part *yaml.Node, at Path, read func(text []byte) error) (ps Proble
 	if err == nil {
 		return nil
 	}
-	var copied yaml.Node
-	if yaml.Unmarshal(text, &copied) != nil || len(copied.Content) == 0 {
-		ps.Addf(at, "%s", blotted(err.Error()))
-		return ps
-	}
 	places := map[int][]place{}
-	pair(copied.Content[0], part, at, places)
+	pair(copied, part, at, reflect.TypeOf(into), places)
 	found := partLine.FindAllStringSubmatch(err.Error(), -1)
 	for _, m := range found {
 		line, _ := strconv.Atoi(m[1])
-		p := place{part, at}
+		p := place{node: part, path: at}
 		if here := places[line]; len(here) > 0 {
 			p = here[max(slices.IndexFunc(here, func(p place) bool { return p.isKey(m[2]) }), 0)]
 		}
-		ps = append(ps, Problem{p.path, p.node.Line, p.node.Column, blotted(m[2])})
+		ps = append(ps, Problem{Path: p.path, Line: p.node.Line, Column: p.node.Column, Message: blotted(m[2]) + p.suggestion(m[2])})
 	}
 	if len(found) == 0 {
 		ps.Addf(at, "%s", blotted(plainError(err)))
 	}
 	return ps
+}
+
+// inLines is a copy of a part, and its text, with each key and item in a line of its own.
+func inLines(part *yaml.Node) (copied *yaml.Node, text []byte, err error) {
+	for range 2 { // as it is written, and without its braces and brackets
+		if text, err = yaml.Marshal(part); err != nil {
+			return nil, nil, err
+		}
+		var doc yaml.Node
+		if err = yaml.Unmarshal(text, &doc); err != nil {
+			return nil, nil, err
+		}
+		part = doc.Content[0]
+		unfold(part)
+	}
+	return part, text, nil
+}
+
+func unfold(n *yaml.Node) {
+	n.Style &^= yaml.FlowStyle
+	for _, below := range n.Content {
+		unfold(below)
+	}
 }
 
 var (
@@ -69,6 +91,20 @@ func blotted(message string) string {
 type place struct {
 	node *yaml.Node
 	path Path
+	in   reflect.Type // of what it stands in; nil when unknown
+}
+
+// suggestion is a known key, for one that a message calls unknown.
+func (p place) suggestion(message string) string {
+	if p.in == nil || !p.isKey(message) {
+		return ""
+	}
+	fields := map[string]reflect.Value{}
+	collectFields(reflect.New(p.in).Elem(), fields)
+	if near := Nearest(p.node.Value, slices.Sorted(maps.Keys(fields))); near != "" {
+		return fmt.Sprintf("; did you mean %s?", near)
+	}
+	return ""
 }
 
 // isKey reports whether a key that a message calls unknown stands here.
@@ -78,21 +114,52 @@ func (p place) isKey(message string) bool {
 }
 
 // pair notes what stands in each line of the copy of a part; a map stands where its first key does.
-func pair(copied, original *yaml.Node, at Path, places map[int][]place) {
+func pair(copied, original *yaml.Node, at Path, is reflect.Type, places map[int][]place) {
 	if original.Kind == yaml.AliasNode && copied.Kind != yaml.AliasNode {
 		original = original.Alias
 	}
-	if len(copied.Content) == 0 {
-		places[copied.Line] = append(places[copied.Line], place{original, at})
+	for is != nil && is.Kind() == reflect.Pointer {
+		is = is.Elem()
 	}
 	for i := range min(len(copied.Content), len(original.Content)) {
-		below := at
-		switch copied.Kind {
-		case yaml.MappingNode:
-			below = at.Field(copied.Content[i-i%2].Value)
-		case yaml.SequenceNode:
-			below = at.Index(i)
+		a, b := copied.Content[i], original.Content[i]
+		switch {
+		case copied.Kind == yaml.SequenceNode:
+			pair(a, b, at.Index(i), elementOf(is), places)
+		case i%2 == 0:
+			places[a.Line] = append(places[a.Line], place{b, at.Field(a.Value), structOf(is)})
+		default:
+			key := copied.Content[i-1].Value
+			pair(a, b, at.Field(key), fieldOf(is, key), places)
 		}
-		pair(copied.Content[i], original.Content[i], below, places)
 	}
+	if len(copied.Content) == 0 {
+		places[copied.Line] = append(places[copied.Line], place{node: original, path: at})
+	}
+}
+
+func elementOf(is reflect.Type) reflect.Type {
+	if is != nil && (is.Kind() == reflect.Slice || is.Kind() == reflect.Map) {
+		return is.Elem()
+	}
+	return nil
+}
+
+func structOf(is reflect.Type) reflect.Type {
+	if is != nil && is.Kind() == reflect.Struct {
+		return is
+	}
+	return nil
+}
+
+func fieldOf(is reflect.Type, key string) reflect.Type {
+	if structOf(is) == nil {
+		return elementOf(is)
+	}
+	fields := map[string]reflect.Value{}
+	collectFields(reflect.New(is).Elem(), fields)
+	if f, known := fields[key]; known {
+		return f.Type()
+	}
+	return nil
 }

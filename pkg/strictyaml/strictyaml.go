@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"reflect"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -36,10 +36,11 @@ type Header struct {
 // Problems says what is wrong with the header of a file that should be of a kind.
 func (h Header) Problems(at Path, kind string) (ps Problems) {
 	if h.APIVersion != APIVersion {
-		ps.Addf(at.Field("apiVersion"), "must be %s, got %q", APIVersion, h.APIVersion)
+		ps.Needf(at.Field("apiVersion"), "apiVersion: "+APIVersion, "must be %s, got %q", APIVersion, h.APIVersion)
 	}
 	if h.Kind != kind {
-		ps.Addf(at.Field("kind"), "must be %s, got %q", kind, h.Kind)
+		ps.Needf(at.Field("kind"), "kind: "+kind, "must be %s, got %q", kind, h.Kind)
+		ps[len(ps)-1].alone = h.Kind != "" && Nearest(h.Kind, []string{kind}) == ""
 	}
 	return ps
 }
@@ -58,12 +59,21 @@ func (p Path) Field(name string) Path {
 // Index is the path of an item of the list at p.
 func (p Path) Index(i int) Path { return p + Path("["+strconv.Itoa(i)+"]") }
 
+// Key is the last key of the path, without the index of an item.
+func (p Path) Key() string { return string(p[strings.LastIndexByte(string(p), '.')+1:]) }
+
 // below is a path that counts from p.
 func (p Path) below(rest Path) Path {
 	if rest == "" || rest[0] == '[' {
 		return p + rest
 	}
 	return p.Field(string(rest))
+}
+
+// holds reports whether other is p or stands below it.
+func (p Path) holds(other Path) bool {
+	rest, has := strings.CutPrefix(string(other), string(p))
+	return has && (p == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // parent is the path one level up; of the root it is the root.
@@ -77,16 +87,46 @@ func (p Path) parent() Path {
 // A Problem is one mistake, at a place of the file.
 type Problem struct {
 	Path         Path
-	Line, Column int // from 1; a Line of 0 when Decode has yet to look it up, a Column of 0 when it isn't known
+	Line, Column int // from 1; 0 when Decode has yet to look them up
 	Message      string
+	In           *yaml.Node // the text that is wrong; nil for what stands at the path
+	Offset       int        // of the mistake in this text, in bytes; 0 for all of it
+
+	need  string // what to write where nothing stands at the path
+	rule  bool   // over several values
+	of    Path   // where these stand
+	alone bool   // what else there is to say means nothing beside it
 }
 
-// Problems are mistakes in a file.
+// Problems are mistakes in a file. Of what check functions add, Decode leaves out
+// what only follows from another mistake.
 type Problems []Problem
 
 // Addf adds a mistake.
 func (ps *Problems) Addf(at Path, format string, args ...any) {
 	*ps = append(*ps, Problem{Path: at, Message: fmt.Sprintf(format, args...)})
+}
+
+// AddInf adds a mistake that begins at a byte of the text at a path.
+func (ps *Problems) AddInf(at Path, offset int, format string, args ...any) {
+	*ps = append(*ps, Problem{Path: at, Offset: offset, Message: fmt.Sprintf(format, args...)})
+}
+
+// Need adds that a value is missing, if there is none, with an example of what to write.
+func (ps *Problems) Need(at Path, example string) {
+	*ps = append(*ps, Problem{Path: at, need: example})
+}
+
+// Needf adds a mistake in a value that must be there; where there is none, it
+// says so instead, with an example of what to write.
+func (ps *Problems) Needf(at Path, example, format string, args ...any) {
+	*ps = append(*ps, Problem{Path: at, need: example, Message: fmt.Sprintf(format, args...)})
+}
+
+// Rulef adds a mistake at one place against a rule over several values, all
+// those below of. It is only told when nothing else is wrong with them.
+func (ps *Problems) Rulef(of, at Path, format string, args ...any) {
+	*ps = append(*ps, Problem{Path: at, rule: true, of: of, Message: fmt.Sprintf(format, args...)})
 }
 
 // An Error is all mistakes in one file, in order of their place.
@@ -110,13 +150,10 @@ func (e *Error) Error() string {
 // A Place is where something stands. A struct that embeds it is told its own.
 type Place struct {
 	File         string
-	Line, Column int // from 1; a Column of 0 when it isn't known
+	Line, Column int // from 1
 }
 
 func (p Place) String() string {
-	if p.Column == 0 {
-		return fmt.Sprintf("%s:%d", p.File, p.Line)
-	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
@@ -138,20 +175,20 @@ func Decode(name string, data []byte, into any, check func(at Path) Problems) er
 	if problem != nil {
 		return &Error{File: name, Problems: Problems{*problem}}
 	}
-	return DecodeNode(name, root, into, check)
+	return decodeNode(name, data, root, into, check)
 }
 
 // DecodeNode does what [Decode] does with a part of a file that is read already.
 // An UnmarshalYAML may call it, and return its error as it is: the mistakes keep their places.
 func DecodeNode(name string, root *yaml.Node, into any, check func(at Path) Problems) error {
-	d := &decoder{file: name, places: map[Path]*yaml.Node{"": root}}
+	return decodeNode(name, nil, root, into, check)
+}
+
+func decodeNode(name string, text []byte, root *yaml.Node, into any, check func(at Path) Problems) error {
+	d := &decoder{file: name, text: text, places: map[Path]*yaml.Node{"": root}}
 	d.decode(root, reflect.ValueOf(into).Elem(), "", 0)
 	if check != nil {
-		for _, p := range check("") {
-			if !d.hasProblemAt(p.Path) { // a value that could not be read is only reported as that
-				d.problems = append(d.problems, p)
-			}
-		}
+		d.addChecked(check(""))
 	}
 	if len(d.problems) == 0 {
 		return nil
@@ -182,6 +219,9 @@ func Documents(name string, data []byte) ([]*yaml.Node, error) {
 }
 
 func documents(data []byte) (docs []*yaml.Node, _ *Problem) {
+	if problem := noText(data); problem != nil {
+		return nil, problem
+	}
 	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
@@ -193,54 +233,39 @@ func documents(data []byte) (docs []*yaml.Node, _ *Problem) {
 		case err != nil:
 			return nil, syntaxProblem(data)
 		}
+		if problem := cycle(&doc, nil); problem != nil {
+			return nil, problem
+		}
 		docs = append(docs, &doc)
 	}
 }
 
-// syntaxProblem finds the line in which YAML becomes wrong: the last one of the
-// shortest beginning with the same mistake. The line that yaml tells is often that
-// of what is around it, one too low unless yaml's scanner tells it, and missing when
-// it is the first. The column is not to be had.
-func syntaxProblem(data []byte) *Problem {
-	message := syntaxMistake(data)
-	var ends []int
-	for line := range bytes.Lines(data) {
-		ends = append(ends, len(line))
-		if i := len(ends) - 1; i > 0 {
-			ends[i] += ends[i-1]
+// cycle finds an alias inside of what it stands for.
+func cycle(n *yaml.Node, within []*yaml.Node) *Problem {
+	if n.Kind == yaml.AliasNode && slices.Contains(within, n.Alias) {
+		return &Problem{Line: n.Line, Column: n.Column, Message: fmt.Sprintf("*%s stands inside of &%s itself, without an end", n.Value, n.Value)}
+	}
+	within = append(within, n)
+	for _, below := range n.Content {
+		if problem := cycle(below, within); problem != nil {
+			return problem
 		}
 	}
-	i := sort.Search(len(ends)-1, func(i int) bool { return syntaxMistake(data[:ends[i]]) == message })
-	if strings.Contains(message, "',' or ") || strings.HasSuffix(message, "node content") {
-		message += `; put text that holds any of ? : , { } [ ] # in quotes, such as {request: "GET /x?y=1"}`
-	}
-	return &Problem{Line: i + 1, Message: message}
-}
-
-var yamlLine = regexp.MustCompile(`^yaml: (?:line \d+: )?`)
-
-// syntaxMistake is what yaml says of text that it can't read, without a line.
-func syntaxMistake(text []byte) string {
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var n yaml.Node
-		if err := dec.Decode(&n); errors.Is(err, io.EOF) {
-			return ""
-		} else if err != nil {
-			return yamlLine.ReplaceAllString(err.Error(), "")
-		}
-	}
+	return nil
 }
 
 type decoder struct {
 	file     string
+	text     []byte // of the whole file; nil when it isn't known
 	places   map[Path]*yaml.Node
+	meant    []Path // keys that unknown ones were probably meant to be
+	typos    []Path // what holds unknown keys
 	problems Problems
 	nodes    int
 }
 
 func (d *decoder) addf(n *yaml.Node, at Path, format string, args ...any) {
-	d.problems = append(d.problems, Problem{at, n.Line, n.Column, fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, Problem{Path: at, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)})
 }
 
 // addError adds what an UnmarshalYAML found, which may have read its value with DecodeNode.
@@ -258,14 +283,45 @@ func (d *decoder) addError(n *yaml.Node, at Path, err error) {
 	}
 }
 
-func (d *decoder) hasProblemAt(at Path) bool {
-	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Path == at && p.Line > 0 })
+// addChecked adds what a check function found, without what only follows from
+// another mistake: what it says of values that could not be read, that an unknown
+// key may have been meant to be or that hold one, and rules over values of which one is wrong.
+func (d *decoder) addChecked(found Problems) {
+	wrong := make([]Path, 0, len(d.problems))
+	for _, p := range d.problems {
+		wrong = append(wrong, p.Path)
+	}
+	wrong = append(wrong, d.meant...)
+	unread := wrong
+	var rules Problems
+	for _, p := range found {
+		_, there := d.places[p.Path]
+		switch {
+		case slices.ContainsFunc(unread, func(u Path) bool { return u.holds(p.Path) }) || slices.Contains(d.typos, p.Path):
+			continue
+		case p.rule:
+			rules = append(rules, p)
+			continue
+		case p.need != "" && !there:
+			p.Message = "is missing; write " + p.need
+		case p.Message == "":
+			continue
+		}
+		d.problems, wrong = append(d.problems, p), append(wrong, p.Path)
+	}
+	for _, p := range rules {
+		if !slices.ContainsFunc(wrong, p.of.holds) {
+			d.problems, wrong = append(d.problems, p), append(wrong, p.Path)
+		}
+	}
+	if i := slices.IndexFunc(d.problems, func(p Problem) bool { return p.alone }); i >= 0 {
+		d.problems = d.problems[i : i+1]
+	}
 }
 
 var (
-	placeType       = reflect.TypeFor[Place]()
-	nodeType        = reflect.TypeFor[yaml.Node]()
-	unmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
+	placeType = reflect.TypeFor[Place]()
+	nodeType  = reflect.TypeFor[yaml.Node]()
 
 	// oldUnmarshalerType is what Prometheus' own types implement.
 	oldUnmarshalerType = reflect.TypeFor[interface{ UnmarshalYAML(func(any) error) error }]()
@@ -287,16 +343,19 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, at Path, depth int) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
+	own, isOwn := ownReader(v)
 	switch {
+	case v.Kind() == reflect.Pointer && v.Type().Elem() == nodeType && isNull(n) && n.Value != "":
+	case isNull(n) && (n.Value == "" || !isOwn) && v.Type() != nodeType && v.Kind() != reflect.Interface:
+		d.addf(n, at, "has no value; give it one%s, or leave it out", map[bool]string{true: ` ("" is empty text)`}[v.Kind() == reflect.String])
 	case v.Type() == nodeType:
 		v.Set(reflect.ValueOf(*n))
 	case v.Kind() == reflect.Pointer:
-		if n.Tag == "!!null" {
-			return
-		}
 		v.Set(reflect.New(v.Type().Elem()))
 		d.decode(n, v.Elem(), at, depth+1)
-	case v.CanAddr() && (v.Addr().Type().Implements(unmarshalerType) || v.Addr().Type().Implements(oldUnmarshalerType)):
+	case isOwn:
+		d.addError(n, at, own.UnmarshalYAML(n)) // and not n.Decode, which reads no null
+	case v.CanAddr() && v.Addr().Type().Implements(oldUnmarshalerType):
 		d.addError(n, at, n.Decode(v.Addr().Interface()))
 	case v.Kind() == reflect.Struct:
 		d.decodeStruct(n, v, at, depth)
@@ -309,6 +368,16 @@ func (d *decoder) decode(n *yaml.Node, v reflect.Value, at Path, depth int) {
 	}
 }
 
+// ownReader is a value that reads itself.
+func ownReader(v reflect.Value) (own yaml.Unmarshaler, is bool) {
+	if v.CanAddr() && v.Kind() != reflect.Pointer {
+		own, is = v.Addr().Interface().(yaml.Unmarshaler)
+	}
+	return own, is
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
 func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, at Path) {
 	if n.Kind != yaml.ScalarNode && v.Kind() != reflect.Interface {
 		d.addf(n, at, "want %s, got a %s", kindName(v.Kind()), nodeName(n))
@@ -318,11 +387,42 @@ func (d *decoder) decodeScalar(n *yaml.Node, v reflect.Value, at Path) {
 		v.SetString(n.Value) // 1.0 is text where text is wanted
 		return
 	}
-	err := n.Decode(v.Addr().Interface())
-	// .inf and .nan slip through bounds, and JSON has no word for them.
-	if err != nil || v.CanFloat() && (math.IsInf(v.Float(), 0) || math.IsNaN(v.Float())) {
-		d.addf(n, at, "want %s, got %q", kindName(v.Kind()), n.Value)
+	if v.CanFloat() || v.CanInt() || v.CanUint() {
+		if err := CheckNumber(n); err != nil {
+			d.addf(n, at, "%v", err)
+			return
+		}
 	}
+	err := n.Decode(v.Addr().Interface())
+	switch number, notNumber := strconv.ParseFloat(n.Value, 64); {
+	// .inf and .nan slip through bounds, and JSON has no word for them.
+	case err != nil || v.CanFloat() && (math.IsInf(v.Float(), 0) || math.IsNaN(v.Float())):
+		d.addf(n, at, "want %s, got %q", kindName(v.Kind()), n.Value)
+	case (v.CanInt() || v.CanUint()) && notNumber == nil && number != math.Trunc(number):
+		d.addf(n, at, "want %s, got %q: write %.0f or %.0f", kindName(v.Kind()), n.Value, math.Floor(number), math.Ceil(number))
+	}
+}
+
+var otherBase = regexp.MustCompile(`^([-+]?)0+([0-9_]|[xXoObB][0-9a-fA-F_])`)
+
+// CheckNumber refuses numbers that YAML doesn't read as decimal ones, or not
+// everywhere: 010, which it takes for 8, 0x10 and the like.
+func CheckNumber(n *yaml.Node) error {
+	if n.Tag != "!!int" && n.Tag != "!!float" || !otherBase.MatchString(n.Value) {
+		return nil
+	}
+	write := strings.TrimLeft(n.Value, "+-0_")
+	if write == "" || write[0] < '1' || write[0] > '9' {
+		write = "0" + write
+	}
+	var v int64
+	if strings.ContainsAny(n.Value, "xXoObB") && n.Decode(&v) == nil {
+		write = strconv.FormatInt(max(v, -v), 10)
+	}
+	if n.Value[0] == '-' {
+		write = "-" + write
+	}
+	return fmt.Errorf("want a number without leading zeros and other bases, got %q: write %s", n.Value, write)
 }
 
 func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, at Path, depth int) {
@@ -338,7 +438,12 @@ func (d *decoder) decodeStruct(n *yaml.Node, v reflect.Value, at Path, depth int
 	d.eachPair(n, at, func(key, value *yaml.Node) {
 		field, known := fields[key.Value]
 		if !known {
-			d.addf(key, at.Field(key.Value), "unknown key%s", suggestion(key.Value, fields))
+			hint, near := suggestion(key.Value, fields)
+			d.addf(key, at.Field(key.Value), "unknown key%s", hint)
+			d.typos = append(d.typos, at)
+			if near != "" {
+				d.meant = append(d.meant, at.Field(near))
+			}
 			return
 		}
 		d.decode(value, field, at.Field(key.Value), depth+1)
@@ -387,6 +492,13 @@ func (d *decoder) eachPair(n *yaml.Node, at Path, f func(key, value *yaml.Node))
 func (d *decoder) placed() Problems {
 	for i := range d.problems {
 		p := &d.problems[i]
+		in := p.In
+		if in == nil {
+			in = d.places[p.Path]
+		}
+		if p.Offset > 0 && d.text != nil && in != nil && in.Kind == yaml.ScalarNode {
+			p.Line, p.Column = PlaceIn(d.text, in, p.Offset)
+		}
 		for at := p.Path; p.Line == 0; at = at.parent() {
 			if n := d.places[at]; n != nil {
 				p.Line, p.Column = n.Line, n.Column
@@ -416,23 +528,21 @@ func collectFields(v reflect.Value, into map[string]reflect.Value) {
 	}
 }
 
-func suggestion(key string, fields map[string]reflect.Value) string {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
+// suggestion says what an unknown key could be, and which one it probably is, if any.
+func suggestion(key string, fields map[string]reflect.Value) (hint, near string) {
+	names := slices.Sorted(maps.Keys(fields))
+	if near = Nearest(key, names); near != "" {
+		return fmt.Sprintf("; did you mean %s?", near), near
 	}
-	slices.Sort(names)
-	if near := Nearest(key, names); near != "" {
-		return fmt.Sprintf("; did you mean %s?", near)
-	}
-	return "; allowed are " + strings.Join(names, ", ")
+	return "; allowed are " + strings.Join(names, ", "), ""
 }
 
-// Nearest is the name that key was probably meant to be; "" when none is near.
+// Nearest is the name that key was probably meant to be; "" when none is near,
+// which takes a letter in common.
 func Nearest(key string, names []string) string {
 	best, bestDistance := "", max(2, len(key)/3)+1
 	for _, name := range names {
-		if dist := editDistance(strings.ToLower(key), strings.ToLower(name)); dist < bestDistance {
+		if dist := editDistance(strings.ToLower(key), strings.ToLower(name)); dist < min(bestDistance, len(key), len(name)) || dist == 0 {
 			best, bestDistance = name, dist
 		}
 	}

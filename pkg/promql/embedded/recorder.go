@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -80,11 +82,23 @@ func Record(dir string, cfg RecorderConfig) (*Recorder, error) {
 
 // ParseScrapeConfigs reads a list of scrape configs as it stands in Prometheus' configuration.
 func ParseScrapeConfigs(text []byte) ([]*config.ScrapeConfig, error) {
-	cfg, err := config.Load("scrape_configs:\n"+string(text), discardLogger())
+	indented := "\n " + strings.ReplaceAll(string(text), "\n", "\n ") // a list in brackets must not begin its line
+	cfg, err := config.Load("scrape_configs:"+indented, discardLogger())
 	if err != nil {
-		return nil, fmt.Errorf("scrape_configs: %w", err)
+		return nil, errors.New(yamlLine.ReplaceAllStringFunc(err.Error(), lineAbove))
 	}
 	return cfg.GetScrapeConfigs()
+}
+
+var yamlLine = regexp.MustCompile(`\bline \d+`)
+
+// lineAbove counts a line of a text in which another one stands before it.
+func lineAbove(line string) string {
+	n, err := strconv.Atoi(strings.TrimPrefix(line, "line "))
+	if err != nil {
+		return line
+	}
+	return fmt.Sprintf("line %d", n-1)
 }
 
 func (r *Recorder) startScraping() error {
