@@ -18,6 +18,7 @@ import (
 	"github.com/plumbline/plumbline/internal/config"
 	"github.com/plumbline/plumbline/internal/store"
 	"github.com/plumbline/plumbline/pkg/promql"
+	"github.com/plumbline/plumbline/pkg/promql/embedded"
 	"github.com/plumbline/plumbline/pkg/run"
 )
 
@@ -112,7 +113,11 @@ func listRuns(cmd *cobra.Command, a *app, list []store.Summary, format string) e
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RUN\tSTARTED\tTOOK\tSCENARIO\tPROFILE\tVERSION\tSTATE\tREPORTED")
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Window.Start.Local().Format("2006-01-02 15:04:05"), s.Window.Duration().Round(time.Second), s.Scenario, s.Profile, s.Labels["version"], s.State, first(verdicts[s.ID], "–"))
+		state := string(s.State)
+		if s.State == run.Running && embedded.Abandoned(a.store().Recording(s.ID)) {
+			state = "killed"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Window.Start.Local().Format("2006-01-02 15:04:05"), s.Window.Duration().Round(time.Second), s.Scenario, s.Profile, s.Labels["version"], state, first(verdicts[s.ID], "–"))
 	}
 	return w.Flush()
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/plumbline/plumbline/internal/cli"
 	"github.com/plumbline/plumbline/pkg/loadgen"
 )
 
@@ -15,10 +16,13 @@ type runFlags struct {
 	recordFlags
 	transportFlags
 	outputFlags
+
+	given func(flag string) bool
 }
 
 func (f *runFlags) flags(fs *pflag.FlagSet) {
 	fs.SortFlags = false
+	f.given = fs.Changed
 	f.files.flags(fs)
 	f.loadFlags.flags(fs)
 	f.recordFlags.flags(fs)
@@ -74,7 +78,8 @@ func (f *recordFlags) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&f.baseline, "baseline", "", "`name` of the baseline that the run is held against (default: the config's)")
 	fs.StringToStringVar(&f.labels, "label", nil, "label of the run, such as version=v1.0.3; may be repeated")
 	fs.StringVar(&f.listen, "listen", "", "`address` of the generator's own /metrics (default: a free port on loopback)")
-	fs.StringVar(&f.prometheus, "prometheus", "", "base `URL` of the Prometheus that has the run's series, instead of a recording of its own")
+	fs.StringVar(&f.prometheus, "prometheus", "", "base `URL` of the Prometheus that has the run's series, instead of a recording of its own; never from the environment")
+	cli.OnCommandLine(fs, "prometheus") // in the environment it is the analyzer's, often with a password
 	fs.DurationVar(&f.scrape, "scrape-interval", 0, "of the run's series (default: that of --prometheus; else 5s, 1s for runs under 5 minutes)")
 	fs.StringVar(&f.remoteWrite, "remote-write", "", "`URL` that the generator's metrics are pushed to, such as http://127.0.0.1:9090/api/v1/write")
 	fs.BoolVar(&f.k6, "k6-metrics", false, "show the results under k6's metric names as well")

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -280,5 +281,71 @@ func TestAnInterruptWhileSegmentsAreAwaited(t *testing.T) {
 	code, stderr := c.wait() // were it not ended, it would be after an hour
 	if code != 0 && code != 3 || !strings.Contains(stderr, "warning: run parts: segment 2 had not ended after ") {
 		t.Errorf("got exit code %d, %s, want that segment 2 had not ended", code, stderr)
+	}
+}
+
+// A terminal that hangs up ends the load as Ctrl-C does. The shell and the kernel
+// both tell of it, so the second time is no second Ctrl-C.
+func TestAHangupEndsGracefully(t *testing.T) {
+	t.Parallel()
+	target := &slowServer{takes: 700 * time.Millisecond}
+	server := httptest.NewServer(target)
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, interruptedFiles)
+	c := launch(t, dir, "hung", "--target", server.URL, "--summary", "sum.json")
+	target.await(t, 8)
+	c.signal(t, syscall.SIGHUP)
+	c.awaitText(t, stopping)
+	c.signal(t, syscall.SIGHUP)
+	if code, stderr := c.wait(); code != 0 {
+		t.Errorf("got exit code %d, %s, want 0", code, stderr)
+	}
+	if s := kept(t, dir, "hung"); s.Requests != target.asked.Load() || s.CutOff != 0 {
+		t.Errorf("got %d requests and %d cut off, want all %d that were asked", s.Requests, s.CutOff, target.asked.Load())
+	}
+}
+
+// Nobody reads what it says any more, as in loadgen run … 2>&1 | head -1.
+func TestAClosedScreenEndsNoRun(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(&slowServer{})
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, interruptedFiles)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Args = []string{"loadgen", "run", "s.yaml", "--profiles", "p.yaml", "--profile", "p", "--run", "unread", "--target", server.URL, "--duration-scale", "0.01", "--slow", "1ns", "--summary", "-"}
+	cmd.Dir, cmd.Stderr, cmd.Stdout = dir, w, w
+	err = cmd.Run()
+	w.Close()
+	if state, loadErr := store.Open(filepath.Join(dir, "results")).Load("unread"); loadErr != nil || state.State != run.Complete {
+		t.Errorf("the program ended with %v, and the run is %s, %v, want it complete", err, state.State, loadErr)
+	}
+}
+
+// Who stops a run whose logins take long is told that, beside what was not answered.
+func TestAnInterruptDuringTheLogins(t *testing.T) {
+	t.Parallel()
+	target := &slowServer{takes: time.Hour}
+	server := httptest.NewServer(target)
+	defer server.Close()
+	dir := t.TempDir()
+	writeFiles(t, dir, strings.Replace(interruptedFiles, "tasks:", "start: [{name: login, request: POST /login}], tasks:", 1))
+	c := launch(t, dir, "login", "--target", server.URL, "--summary", "sum.json", "--grace", "100ms")
+	target.await(t, 5)
+	c.signal(t, syscall.SIGINT)
+	code, stderr := c.wait()
+	if want := regexp.MustCompile(`(?m)^loadgen: run login: stopped by the user after \d+s of 5m0s; nothing was answered: .* cut off$`); code != 2 || !want.MatchString(stderr) {
+		t.Errorf("got exit code %d, %s, want 2, %s", code, stderr, want)
+	}
+	kept(t, dir, "login")
+	text, err := os.ReadFile(filepath.Join(dir, "sum.json"))
+	if want := regexp.MustCompile(`(?s)^{\s+"run": "login",\s+"scenario": "s",\s+"profile": "p",\s+"state": "aborted",\s+"reason": "stopped by the user after .*"requests": 0,`); err != nil || !want.Match(text) {
+		t.Errorf("got %s, %v, want %s", text, err, want)
 	}
 }

@@ -89,6 +89,9 @@ func TestKilledRunCanBeAnalysed(t *testing.T) {
 	if err := cmd.Wait(); err == nil {
 		t.Error("loadgen ended by itself")
 	}
+	if !embedded.Abandoned(st.Recording("killed")) {
+		t.Error("that the run was killed is not seen before it is reported on")
+	}
 	for range 2 { // the first reader recovers, the second finds it sealed
 		if rep := reportOn(t, st); rep.Run.State != run.Aborted || len(rep.Run.Generators.Problems()) == 0 {
 			t.Errorf("report of a killed run: got state %s and generators %+v, want aborted and that its own is missing", rep.Run.State, rep.Run.Generators)

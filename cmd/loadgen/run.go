@@ -33,9 +33,13 @@ scraper, sends the load, and leaves the run in the results folder.
 With --segment several processes send the load together; docs/distributed.md
 says how.
 
+How far it is and the table at the end go to standard error; standard output has
+the summary, with --summary -.
+
 The first Ctrl-C ends the test gracefully and keeps the run, the second at once.
-Exit codes: 0 done, 1 ended by --abort-on, 2 nothing could be sent or trouble,
-3 the generator itself was too slow for the result to be trusted.`,
+Exit codes: 0 done, or stopped by Ctrl-C after something was answered; 1 ended by
+--abort-on; 2 nothing could be sent or trouble; 3 the load can't be trusted: the
+generator was too slow, or a segment is missing.`,
 		Example: `  loadgen run scenario.yaml --profiles profiles.yaml --profile peak --target http://127.0.0.1:8080
   loadgen run scenario.yaml --profiles profiles.yaml --profile peak --target http://127.0.0.1:8080 \
     --abort-on 'error_rate > 50% for 10s' --slow 5s --csv results/peak`,
@@ -47,6 +51,7 @@ Exit codes: 0 done, 1 ended by --abort-on, 2 nothing could be sent or trouble,
 }
 
 func (f *runFlags) run(cmd *cobra.Command, scenario string) error {
+	signal.Ignore(syscall.SIGPIPE) // a reader of the screen that goes away ends no run
 	spec, err := f.spec(scenario)
 	if err != nil {
 		return err
@@ -55,6 +60,9 @@ func (f *runFlags) run(cmd *cobra.Command, scenario string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", shortfall)
 	}
 	if err := f.trySummary(); err != nil {
+		return err
+	}
+	if err := f.tryBaseline(cmd.ErrOrStderr(), spec.Baseline); err != nil {
 		return err
 	}
 	hard, cancel := secondInterrupt(cmd.Context())
@@ -106,7 +114,9 @@ func numbered(name, ext string, n int) string {
 // one does one run, and tells what came of it.
 func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Spec, n int) (run.Run, error) {
 	screen := newScreen(cmd.ErrOrStderr())
-	spec.OnWait = func(upTo time.Duration, why error) { screen.say(fmt.Sprintf("waiting up to %s: %v", upTo, why)) }
+	spec.OnWait = func(upTo time.Duration, why error) {
+		screen.say(fmt.Sprintf("waiting up to %s: %v", upTo.Round(time.Second), why))
+	}
 	spec.OnStop = func() {
 		screen.say(fmt.Sprintf("stopping: requests in flight may take %s; a second Ctrl-C cuts them off", f.grace))
 	}
@@ -127,14 +137,14 @@ func (f *runFlags) one(hard context.Context, cmd *cobra.Command, spec testrun.Sp
 	screen.end()
 	if r.State == run.Complete || r.State == run.Aborted { // it is kept
 		fmt.Fprintf(screen, "\nrun %s: %s\n", named(r.ID, spec.Segment), stateText(r.State, err))
-		if err := errors.Join(f.writeSummary(cmd.OutOrStdout(), summary, n), files.finish()); err != nil {
+		if err := errors.Join(f.writeSummary(cmd.OutOrStdout(), r, summary, n), files.finish()); err != nil {
 			return r, err
 		}
 		if err := f.tellLoad(screen, r, summary, spec.Segment, hard.Err() != nil); err != nil {
 			return r, err
 		}
 	}
-	return r, exit(r, summary, err)
+	return r, exit(r, spec.Segment, summary, err)
 }
 
 // tellLoad tells what load there was, if any.
@@ -196,7 +206,11 @@ func several(n int64, one, many string) string {
 }
 
 // exit is the error that has the exit code of a run.
-func exit(r run.Run, summary loadgen.Summary, err error) error {
+func exit(r run.Run, segment loadgen.Segment, summary loadgen.Summary, err error) error {
+	reasons := summary.Validity.Reasons
+	if segment.Of > 1 && segment.Number() == 1 { // which speaks for all
+		reasons = r.Generators.Problems()
+	}
 	var stopped *testrun.ErrStopped
 	var aborted *loadgen.ErrAborted
 	switch {
@@ -206,8 +220,23 @@ func exit(r run.Run, summary loadgen.Summary, err error) error {
 		return nil // the run was kept
 	case err != nil:
 		return err
-	case !summary.Validity.Valid:
-		return &cli.Exit{Code: cli.Inconclusive, Err: fmt.Errorf("run %s: the load can't be trusted: %s", r.ID, strings.Join(summary.Validity.Reasons, "; "))}
+	case len(reasons) > 0:
+		return &cli.Exit{Code: cli.Inconclusive, Err: fmt.Errorf("run %s: the load can't be trusted: %s", r.ID, strings.Join(reasons, "; "))}
+	}
+	return nil
+}
+
+// tryBaseline says before the load that there is no such baseline yet. It may still
+// be made before the report, unless its name can't be one.
+func (f *runFlags) tryBaseline(stderr io.Writer, name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := run.CheckID(name); err != nil {
+		return fmt.Errorf("--baseline: %w", err)
+	}
+	if _, err := store.Open(f.results).Baseline(name); err != nil {
+		fmt.Fprintf(stderr, "warning: %v; the report will want it\n", err)
 	}
 	return nil
 }
@@ -240,12 +269,22 @@ func writable(dir string) error {
 	return errors.Join(file.Close(), os.Remove(file.Name()))
 }
 
+// A summaryFile is a summary, and of what it is.
+type summaryFile struct {
+	Run      string    `json:"run"`
+	Scenario string    `json:"scenario"`
+	Profile  string    `json:"profile"`
+	State    run.State `json:"state"`
+	Reason   string    `json:"reason,omitempty"` // for an early end
+	loadgen.Summary
+}
+
 // writeSummary writes the summary as JSON where it was asked for.
-func (f *runFlags) writeSummary(stdout io.Writer, s loadgen.Summary, n int) error {
+func (f *runFlags) writeSummary(stdout io.Writer, r run.Run, s loadgen.Summary, n int) error {
 	if f.summary == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(s, "", "  ")
+	text, err := json.MarshalIndent(summaryFile{r.ID, r.Scenario, r.Profile, r.State, r.Reason, s}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -262,12 +301,17 @@ func (f *runFlags) writeSummary(stdout io.Writer, s loadgen.Summary, n int) erro
 func secondInterrupt(ctx context.Context) (context.Context, context.CancelFunc) {
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	interrupts := make(chan os.Signal, 2)
-	signal.Notify(interrupts, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(interrupts, cli.Interrupts()...)
 	go func() {
 		defer signal.Stop(interrupts)
-		for range 2 {
+		hungUp := false // the shell and the kernel both tell of it
+		for n := 0; n < 2; {
 			select {
-			case <-interrupts:
+			case s := <-interrupts:
+				if s != syscall.SIGHUP || !hungUp {
+					n++
+				}
+				hungUp = hungUp || s == syscall.SIGHUP
 			case <-hard.Done():
 				return
 			}

@@ -47,7 +47,7 @@ func TestRemarks(t *testing.T) {
 }
 
 func TestAnInvalidRunNamesAllReasons(t *testing.T) {
-	err := exit(run.Run{ID: "a"}, loadgen.Summary{Validity: run.Generator{Reasons: []string{"one", "two"}}}, nil)
+	err := exit(run.Run{ID: "a"}, loadgen.Segment{}, loadgen.Summary{Validity: run.Generator{Reasons: []string{"one", "two"}}}, nil)
 	if want := "run a: the load can't be trusted: one; two"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

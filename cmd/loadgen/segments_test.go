@@ -253,10 +253,12 @@ func TestTheFirstSegmentRecordsTheOthers(t *testing.T) {
 	at := time.Now().Add(10 * time.Second).Format(time.RFC3339)
 	first := startLoadgen(t, dir, "three", "--target", server.URL, "--segment", "1/3", "--start-at", at, "--config", "first.yaml", "--instance", "first")
 	second := startLoadgen(t, dir, "three", "--target", server.URL, "--segment", "2/3", "--start-at", at, "--listen", page)
-	for i, wait := range []func() (int, string){first, second} {
-		if code, stderr := wait(); code != 0 && code != 3 {
-			t.Fatalf("segment %d: exit code %d: %s", i+1, code, stderr)
-		}
+	if code, stderr := first(); code != 3 || !strings.Contains(stderr, "warning: segment 3 never came") || !strings.Contains(stderr, "waiting until ") ||
+		!strings.Contains(stderr, "the load can't be trusted: ") || !strings.Contains(stderr, "2 of 3 expected load generator segments are there") {
+		t.Errorf("segment 1: got exit code %d, %s, want 3 and that segment 3 never came", code, stderr)
+	}
+	if code, stderr := second(); code != 0 && code != 3 {
+		t.Fatalf("segment 2: exit code %d: %s", code, stderr)
 	}
 	st := store.Open(filepath.Join(dir, "results"))
 	r, err := st.Load("three")

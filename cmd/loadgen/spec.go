@@ -39,9 +39,9 @@ func (f *runFlags) spec(scenario string) (testrun.Spec, error) {
 		ID: f.id, Service: cmp.Or(f.service, cfg.Service), Scenario: s, Profile: *p,
 		Labels: merge(cfg.Labels, f.labels), Environment: cfg.Environment, Baseline: cmp.Or(f.baseline, cfg.Baseline),
 		Scrapes: scrapes, Wait: f.wait, Listen: f.listen, Seed: f.seed, Version: version,
-		Prometheus: f.prometheus, HTTP: *cfg.Prometheus.HTTP(), Scrape: f.scrape, Instance: f.instance, K6Metrics: f.k6,
+		Prometheus: withCredentials(f.prometheus, os.Getenv("PLUMBLINE_PROMETHEUS"), cfg.Prometheus.URL), HTTP: *cfg.Prometheus.HTTP(), Scrape: f.scrape, Instance: f.instance, K6Metrics: f.k6,
 	}
-	return spec, errors.Join(f.addLoad(&spec, cfg), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, cmp.Or(f.sla, cfg.SLA)))
+	return spec, errors.Join(f.addLoad(&spec, cfg), f.checkRecord(), f.addRemoteWrite(&spec, cfg), f.addSLA(&spec, cmp.Or(f.sla, cfg.SLA)))
 }
 
 // addLoad checks what says how much is sent, and where to.
@@ -66,8 +66,14 @@ func (f *runFlags) addLoad(spec *testrun.Spec, cfg config.Config) error {
 			refuse("--start-at: want a time such as %s, got %q", time.Now().UTC().Add(time.Minute).Format(time.RFC3339), f.startAt)
 		}
 	}
-	if f.patience < 0 || f.grace < 0 {
-		refuse("--patience and --grace must not be negative")
+	if f.startAt != "" && f.repeat > 1 {
+		refuse("--repeat can't be combined with --start-at: by the second run that time is over")
+	}
+	if f.patience < 0 {
+		refuse("--patience: must not be negative, got %s", f.patience)
+	}
+	if f.grace < 0 {
+		refuse("--grace: must not be negative, got %s", f.grace)
 	}
 	spec.Patience, spec.Grace = cmp.Or(f.patience, never), cmp.Or(f.grace, atOnce)
 	for _, text := range f.abortOn {
@@ -113,6 +119,35 @@ func parseSegment(text string) (loadgen.Segment, error) {
 		return loadgen.Segment{}, fmt.Errorf("job/%s is for a pod of an Indexed Job: %s is %q", of, jobIndex, os.Getenv(jobIndex))
 	}
 	return loadgen.ParseSegment(fmt.Sprintf("%d/%s", index+1, of))
+}
+
+// shortestScrape is the least time between two scrapes: more often, they would be a load of their own.
+const shortestScrape = 100 * time.Millisecond
+
+// checkRecord checks what says how the run is recorded and told of.
+func (f *runFlags) checkRecord() error {
+	var errs []error
+	if value, unnamed := f.labels[""]; unnamed {
+		errs = append(errs, fmt.Errorf("--label: want NAME=VALUE, got %q", "="+value))
+	}
+	if f.given("scrape-interval") && f.scrape < shortestScrape {
+		errs = append(errs, fmt.Errorf("--scrape-interval: want at least %s, got %s", shortestScrape, f.scrape))
+	}
+	if f.given("slow") && f.slow <= 0 {
+		errs = append(errs, fmt.Errorf("--slow: must be above 0, got %s", f.slow))
+	}
+	return errors.Join(errs...)
+}
+
+// withCredentials is a server's URL with the user and password of one that is known
+// to be the same: the command line is no place for them.
+func withCredentials(address string, known ...string) string {
+	for _, k := range known {
+		if address != "" && promql.Public(k) == address {
+			return k
+		}
+	}
+	return address
 }
 
 func (f *runFlags) addRemoteWrite(spec *testrun.Spec, cfg config.Config) error {

@@ -55,8 +55,11 @@ func (f *transportFlags) transport(target *url.URL) (testrun.Transport, error) {
 	case f.http == "h2c" && secure:
 		refuse("--http h2c goes without TLS: the target must begin with http://")
 	}
-	if f.connectTimeout <= 0 || f.timeout <= 0 {
-		refuse("--connect-timeout and --timeout must be above 0")
+	if f.connectTimeout <= 0 {
+		refuse("--connect-timeout: must be above 0, got %s", f.connectTimeout)
+	}
+	if f.timeout <= 0 {
+		refuse("--timeout: must be above 0, got %s", f.timeout)
 	}
 	if f.proxy != "" {
 		proxy, err := url.Parse(f.proxy)

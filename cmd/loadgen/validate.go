@@ -89,7 +89,7 @@ expected_load says, and when a kind of user may have no user at all.`,
 		},
 	}
 	f.flags(cmd.Flags())
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&format, "format", "text", "text or json; mistakes are told as text on standard error, with exit code 2")
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package testrun
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -45,6 +46,10 @@ func (t Transport) await(ctx context.Context, target *url.URL, patience time.Dur
 func (t Transport) reachable(ctx context.Context, target *url.URL) error {
 	hop, err := loadgen.Reach(ctx, loadgen.Options{Target: target, TLS: t.TLS, HTTP: t.HTTP, Proxy: t.Proxy, ConnectTimeout: dialPatience, Timeout: dialPatience})
 	if err != nil {
+		var plain tls.RecordHeaderError
+		if errors.As(err, &plain) {
+			return fmt.Errorf("target %s: %w: does it speak HTTP without TLS? then write http://%s", target.Redacted(), err, target.Host)
+		}
 		return fmt.Errorf("target %s: %w; %s", target.Redacted(), err, advice[hop])
 	}
 	return nil

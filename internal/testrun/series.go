@@ -1,10 +1,15 @@
 package testrun
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -13,30 +18,36 @@ import (
 	"github.com/plumbline/plumbline/pkg/loadgen"
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/promql/embedded"
+	"github.com/plumbline/plumbline/pkg/run"
 )
 
 // scrapePatience is how long a Prometheus may take to tell its scrape interval.
 const scrapePatience = 10 * time.Second
 
 // adoptScrape takes over the interval at which the Prometheus that has the run's
-// series scrapes its targets. Of one that scrapes none it is not known: what is
-// pushed to it comes at this process' own.
-func (t *testRun) adoptScrape(ctx context.Context) {
-	if t.spec.Prometheus == "" || t.spec.Scrape > 0 {
-		return
+// series scrapes its targets. Of one that scrapes none, or can't tell, it is not
+// known: what is pushed to it comes at this process' own. One that doesn't answer
+// is an error, before anything is sent.
+func (t *testRun) adoptScrape(ctx context.Context) error {
+	if t.spec.Prometheus == "" {
+		return nil
 	}
 	client, err := promql.NewClient(t.spec.Prometheus, t.spec.HTTP)
-	var scrape time.Duration
-	if err == nil {
-		client.Timeout = scrapePatience
-		scrape, err = promql.ScrapeInterval(ctx, client, time.Now())
+	if err != nil {
+		return fmt.Errorf("%w; name another with --prometheus", err)
 	}
+	client.Timeout = scrapePatience
+	scrape, err := promql.ScrapeInterval(ctx, client, time.Now())
 	switch {
+	case err != nil && !errors.Is(err, promql.ErrBadQuery):
+		return fmt.Errorf("%w; name another with --prometheus", cmp.Or(errors.Unwrap(err), err)) // without the query, which is none of the user's
+	case t.spec.Scrape > 0:
 	case scrape > 0:
 		t.run.Source.ScrapeSeconds = scrape.Seconds()
 	case err != nil:
 		t.warn(fmt.Sprintf("the scrape interval is taken to be %s, name it with --scrape-interval if it is another: %v", t.run.Source.Scrape(), err))
 	}
+	return nil
 }
 
 // startPushing pushes for the first time, so that a wrong address is told before the load.
@@ -89,10 +100,10 @@ func (t *testRun) startRecording(ctx context.Context) (err error) {
 	return err
 }
 
-// firstPatience is how long the first scrapes may take: until the common start, or
-// for some intervals, since Prometheus spreads them over one.
+// firstPatience is how long the first scrapes may take: until shortly before the common
+// start, or for some intervals, since Prometheus spreads them over one.
 func (t *testRun) firstPatience() time.Duration {
-	return max(firstScrapePatience, someScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt))
+	return max(firstScrapePatience, someScrapes*t.run.Source.Scrape(), time.Until(t.spec.StartAt.Add(-scrapeLead)))
 }
 
 // awaitFirstScrape waits for whoever has this generator's series recorded.
@@ -103,6 +114,12 @@ func (t *testRun) awaitFirstScrape(ctx context.Context) error {
 	patience := t.firstPatience()
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if t.spec.OnWait != nil {
+		soon := time.AfterFunc(firstScrapePatience/3, func() {
+			t.spec.OnWait(patience-firstScrapePatience/3, fmt.Errorf("nobody has scraped %s yet", t.page.url))
+		})
+		defer soon.Stop()
+	}
 	if !t.page.awaitRead(ctx, time.Time{}) {
 		return fmt.Errorf("nobody has scraped %s within %s: name it in the scrape_configs of the Prometheus or of segment 1, or push with --remote-write", t.page.url, patience.Round(time.Second))
 	}
@@ -134,9 +151,7 @@ func (t *testRun) finishSeries(ctx, hard context.Context, summary loadgen.Summar
 	}
 	if t.spec.owns() {
 		if t.spec.Segment.Of > 1 {
-			if err := t.store.AwaitSegments(ctx, t.run.ID, t.segmentPatience(hard), t.spec.OnWait); err != nil {
-				t.warn(err.Error())
-			}
+			errs = append(errs, t.gatherSegments(ctx, hard))
 		}
 		errs = append(errs, t.answeredByAll())
 	}
@@ -157,6 +172,44 @@ func (t *testRun) finishSeries(ctx, hard context.Context, summary loadgen.Summar
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// gatherSegments waits until the other segments have ended, and takes over what
+// they say of themselves.
+func (t *testRun) gatherSegments(ctx, hard context.Context) error {
+	if err := t.store.AwaitSegments(ctx, t.run.ID, t.segmentPatience(hard), t.spec.OnWait); err != nil {
+		t.warn(err.Error())
+	}
+	all, err := t.store.Segments(t.run.ID)
+	if err != nil {
+		return err
+	}
+	t.run.Generators.Segments = nil
+	for _, s := range all {
+		t.run.Generators.Segments = append(t.run.Generators.Segments, s.Generator)
+	}
+	if missing := missingSegments(t.run.Generators); missing != "" {
+		t.warn(fmt.Sprintf("%s never came, so their part of the load is missing; if they wrote to another folder, copy their records into %s", missing, filepath.Join(t.store.Dir(t.run.ID), "segments")))
+	}
+	return nil
+}
+
+// missingSegments names those of which there is no record; "" for none.
+func missingSegments(g run.Generators) string {
+	var missing []string
+	for n := 1; n <= g.Expected; n++ {
+		if !slices.ContainsFunc(g.Segments, func(s run.Generator) bool { return s.Segment == n }) {
+			missing = append(missing, strconv.Itoa(n))
+		}
+	}
+	switch last := len(missing) - 1; {
+	case last < 0:
+		return ""
+	case last == 0:
+		return "segment " + missing[0]
+	default:
+		return "segments " + strings.Join(missing[:last], ", ") + " and " + missing[last]
+	}
 }
 
 // awaitLogins waits until whoever keeps the series has seen the logins of an open

@@ -60,7 +60,7 @@ type Spec struct {
 	OnStart    func(at time.Time) // the load begins
 	OnResult   func(loadgen.Sample)
 	OnProgress func(loadgen.Progress)              // called about every second
-	OnWait     func(upTo time.Duration, why error) // for the target, until it listens, and for other segments, until they end
+	OnWait     func(upTo time.Duration, why error) // for the target, for whoever scrapes this process, or for other segments
 	OnStop     func()                              // ctx has ended the load; requests are still in flight
 	OnWarning  func(string)
 }
@@ -70,6 +70,7 @@ const (
 	dialPatience        = 3 * time.Second
 	firstScrapePatience = 15 * time.Second // or some scrapes, where that is longer
 	someScrapes         = 3                // intervals
+	scrapeLead          = time.Second      // before the common start
 	segmentPatience     = 10 * time.Second // beyond the grace that the last requests of other segments have
 )
 
@@ -77,13 +78,20 @@ const (
 const shortRun = 5 * time.Minute
 
 // ErrStopped is the error of a run whose context ended while it was under way.
-type ErrStopped struct{ After, Of time.Duration } // After is 0 when the load had not begun
+type ErrStopped struct {
+	After, Of time.Duration // After is 0 when the load had not begun
+	Nothing   error         // why nothing was answered until then; nil: something was
+}
 
 func (e *ErrStopped) Error() string {
-	if e.After == 0 {
-		return "stopped by the user before the load began"
+	text := "stopped by the user before the load began"
+	if e.After > 0 {
+		text = fmt.Sprintf("stopped by the user after %s of %s", e.After.Round(time.Second), e.Of)
 	}
-	return fmt.Sprintf("stopped by the user after %s of %s", e.After.Round(time.Second), e.Of)
+	if e.Nothing != nil {
+		text += "; " + e.Nothing.Error()
+	}
+	return text
 }
 
 // Execute runs the test. When ctx ends, the load ends gracefully and the run is
@@ -102,7 +110,6 @@ func Execute(ctx, hard context.Context, st *store.Store, spec Spec) (run.Run, lo
 	}
 	t := &testRun{store: st, spec: spec, run: newRun(id, spec)}
 	defer t.close()
-	t.adoptScrape(ctx)
 	if err := t.prepare(ctx); err != nil {
 		return t.run, loadgen.Summary{}, errors.Join(fmt.Errorf("run %s: %w", id, spec.orStopped(ctx, err)), t.discard())
 	}
@@ -188,6 +195,9 @@ type testRun struct {
 
 // prepare brings everything up to the moment at which the load can start.
 func (t *testRun) prepare(ctx context.Context) error {
+	if err := t.adoptScrape(ctx); err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	if err := t.newGenerator(registry); err != nil {
 		return err
@@ -296,23 +306,25 @@ func (t *testRun) load(ctx, hard context.Context) (loadgen.Summary, error) {
 	}
 	close(stop)
 	following.Wait()
-	if err == nil && !stopped.IsZero() {
-		err = t.stoppedAt(stopped)
+	var nothing *loadgen.ErrNothingSent
+	if !stopped.IsZero() && (err == nil || errors.As(err, &nothing)) {
+		err = t.stoppedAt(stopped, err)
 	}
 	return summary, err
 }
 
-// stoppedAt is the error of a stop at a time; nil when the profile was over by then.
-func (t *testRun) stoppedAt(at time.Time) error {
+// stoppedAt is the error of a stop at a time, beside why nothing was answered, if nothing
+// was; of a stop when the profile was over, only that.
+func (t *testRun) stoppedAt(at time.Time, nothing error) error {
 	length := t.spec.Profile.Duration()
 	if t.run.Window.Start.IsZero() { // the load had not begun
-		return &ErrStopped{0, length}
+		return &ErrStopped{0, length, nothing}
 	}
 	after := max(at.Sub(t.run.Window.Start), 1)
 	if after >= length {
-		return nil
+		return nothing
 	}
-	return &ErrStopped{after, length}
+	return &ErrStopped{after, length, nothing}
 }
 
 // follow shows every second how far the load is.

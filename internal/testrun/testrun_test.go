@@ -73,7 +73,7 @@ func TestStoppedAt(t *testing.T) {
 		{"in the grace", began, 5 * time.Second, ""},
 	} {
 		r := testRun{spec: Spec{Profile: profile}, run: run.Run{Window: run.Window{Start: tt.start}}}
-		if err := r.stoppedAt(began.Add(tt.after)); err == nil && tt.want != "" || err != nil && err.Error() != tt.want {
+		if err := r.stoppedAt(began.Add(tt.after), nil); err == nil && tt.want != "" || err != nil && err.Error() != tt.want {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
 	}
@@ -86,7 +86,7 @@ func TestFirstPatience(t *testing.T) {
 	}{
 		{time.Second, 0, 15 * time.Second},
 		{time.Minute, 0, 3 * time.Minute},
-		{time.Second, time.Hour, time.Hour},
+		{time.Second, time.Hour, time.Hour - scrapeLead},
 	} {
 		r := testRun{run: run.Run{Source: run.Source{ScrapeSeconds: tt.scrape.Seconds()}}}
 		if tt.start > 0 {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unsafe"
 
 	"github.com/tidwall/gjson"
@@ -333,11 +334,12 @@ func (e *expectation) judge(a *answer, took time.Duration) Outcome {
 	return Success
 }
 
-// why says what it was about an answer that judge objected to, and what there was instead.
+// why says what it was about an answer that judge objected to, and what there was
+// instead, as a view of the answer; nothing where it did not object.
 func (e *expectation) why(a *answer, outcome Outcome) (cause, instead string) {
 	switch outcome {
 	case BadStatus:
-		return fmt.Sprintf("status %d", a.status), ""
+		return fmt.Sprintf("status %d", a.status), view(a.body)
 	case Redirected:
 		return fmt.Sprintf("redirects: the answer after %d of them asks for another", e.redirects), ""
 	case Slow:
@@ -349,22 +351,30 @@ func (e *expectation) why(a *answer, outcome Outcome) (cause, instead string) {
 		for _, c := range e.body {
 			got := bodyField(a.body, c.name)
 			if f := c.want.failing(got); f != nil {
-				return "body: " + f.complaint(c.name, got), got.excerpt()
+				return "body: " + f.complaint(c.name, got), got.text
 			}
 		}
 	case BadHeader:
 		for _, c := range e.header {
 			got := headerField(a, c.name)
 			if f := c.want.failing(got); f != nil {
-				return "header: " + f.complaint(c.name, got), got.excerpt()
+				return "header: " + f.complaint(c.name, got), got.text
 			}
 		}
 	}
-	return fmt.Sprintf("%s: what is to be extracted is not in the answer (status %d)", outcome, a.status), ""
+	return "", ""
 }
 
-// excerpt is the beginning of what was found.
-func (f found) excerpt() string { return fmt.Sprintf("%.60s", f.text) }
+// beginning is the first printable characters of a text, on one line.
+func beginning(text string) string {
+	const most = 100
+	text = strings.ToValidUTF8(text[:min(len(text), 4*most)], "")
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return text
+}
 
 // complaint says no more than the comparison: a value would make every failure a kind of its own.
 func (c *comparison) complaint(name string, got found) string {

@@ -75,7 +75,7 @@ func TestExpectations(t *testing.T) {
 			if why != c.why {
 				t.Errorf("%s: got %q, want %q", c.expect, why, c.why)
 			}
-			if wants := strings.Contains(why, " is ") && !strings.Contains(why, "missing") || strings.Contains(why, "does not match"); wants != (instead != "") || instead != "" && !strings.Contains(body+"application/json 5", instead) {
+			if wants := strings.Contains(why, "status") && c.status != 304 || strings.Contains(why, " is ") && !strings.Contains(why, "missing") || strings.Contains(why, "does not match"); wants != (instead != "") || instead != "" && !strings.Contains(body+"application/json 5", instead) {
 				t.Errorf("%s: got %q instead, want what there was", c.expect, instead)
 			}
 		}
@@ -100,34 +100,52 @@ func TestExtractions(t *testing.T) {
 		extract string
 		want    value
 		outcome Outcome
+		missing string
 	}{
-		{"{v: token}", value{text: "abc"}, Success},
-		{"{v: items.1.id}", value{"7", true}, Success},
-		{"{v: {path: items.1.id}}", value{"7", true}, Success},
-		{"{v: flags.on}", value{"true", true}, Success},
-		{"{v: flags.none}", value{"null", true}, Success},
-		{"{v: flags.list}", value{"[1, \"a\"]", true}, Success},
-		{"{v: flags.price}", value{"2.50", true}, Success},
-		{"{v: flags}", value{`{"on": true, "none": null, "list": [1, "a"], "price": 2.50, "text": "true"}`, true}, Success},
-		{"{v: flags.text}", value{text: "true"}, Success},
-		{"{v: {header: location}}", value{text: "/jobs/9"}, Success},
-		{"{v: {cookie: sid}}", value{text: "s3cret"}, Success},
-		{"{v: {regex: 'csrf=(\\w+)'}}", value{text: "x1"}, Success},
-		{"{v: {regex: 'csrf'}}", value{text: "csrf"}, Success},
-		{"{v: nowhere}", value{}, BadBody},
-		{"{v: {regex: nowhere}}", value{}, BadBody},
-		{"{v: {header: nowhere}}", value{}, BadHeader},
-		{"{v: {cookie: nowhere}}", value{}, BadHeader},
-		{"{v: {path: nowhere, default: none}}", value{text: "none"}, Success},
-		{"{v: {header: nowhere, default: ''}}", value{}, Success},
+		{"{v: token}", value{text: "abc"}, Success, ""},
+		{"{v: items.1.id}", value{"7", true}, Success, ""},
+		{"{v: {path: items.1.id}}", value{"7", true}, Success, ""},
+		{"{v: flags.on}", value{"true", true}, Success, ""},
+		{"{v: flags.none}", value{"null", true}, Success, ""},
+		{"{v: flags.list}", value{"[1, \"a\"]", true}, Success, ""},
+		{"{v: flags.price}", value{"2.50", true}, Success, ""},
+		{"{v: flags}", value{`{"on": true, "none": null, "list": [1, "a"], "price": 2.50, "text": "true"}`, true}, Success, ""},
+		{"{v: flags.text}", value{text: "true"}, Success, ""},
+		{"{v: {header: location}}", value{text: "/jobs/9"}, Success, ""},
+		{"{v: {cookie: sid}}", value{text: "s3cret"}, Success, ""},
+		{"{v: {regex: 'csrf=(\\w+)'}}", value{text: "x1"}, Success, ""},
+		{"{v: {regex: 'csrf'}}", value{text: "csrf"}, Success, ""},
+		{"{v: nowhere}", value{}, BadBody, "nothing for ${v}: no field nowhere in the answer"},
+		{"{v: {regex: nowhere}}", value{}, BadBody, `nothing for ${v}: no match of "nowhere" in the answer`},
+		{"{v: {header: nowhere}}", value{}, BadHeader, "nothing for ${v}: no header nowhere in the answer"},
+		{"{v: {cookie: nowhere}}", value{}, BadHeader, "nothing for ${v}: no cookie nowhere in the answer"},
+		{"{v: {path: nowhere, default: none}}", value{text: "none"}, Success, ""},
+		{"{v: {header: nowhere, default: ''}}", value{}, Success, ""},
 	} {
 		s := mustParse(t, scenarioText("        request: GET /\n        extract: "+c.extract))
 		u := &user{answer: *answered(t, 200, "Location: /jobs/9\r\nSet-Cookie: a=b\r\nSet-Cookie: sid=s3cret; Path=/; HttpOnly\r\n",
 			`{"token": "abc", "items": [{"id": 5}, {"id": 7}], "html": "csrf=x1",
 			"flags": {"on": true, "none": null, "list": [1, "a"], "price": 2.50, "text": "true"}}`), scope: newScope(&s, 1, 0)}
 		outcome := u.extract(&request{Step: s.Users[0].Tasks[0].Steps[0]})
+		if missing := (&request{Step: s.Users[0].Tasks[0].Steps[0]}).missing(&u.answer); missing != c.missing {
+			t.Errorf("%s: got %q, want %q", c.extract, missing, c.missing)
+		}
 		if got := u.scope.vars[0]; outcome != c.outcome || got.value != c.want || got.set != (outcome == Success) {
 			t.Errorf("%s: got %s %+v, want %s %+v", c.extract, outcome, got, c.outcome, c.want)
+		}
+	}
+}
+
+func TestTheBeginningOfABody(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    "",
+		" \x00\x01\n":                         "",
+		"<html>\r\n\t<b>503  busy</b>\x1b[2J": "<html> <b>503 busy</b> [2J",
+		"\xff\xfegr\u00fc\u00dfe":             "gr\u00fc\u00dfe",
+		strings.Repeat("é", 300):              strings.Repeat("é", 100) + "…",
+	} {
+		if got := beginning(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
 }

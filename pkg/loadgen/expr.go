@@ -60,7 +60,7 @@ func compileExpr(expr string, known names, in quoting) (template, error) {
 			return *standard, true
 		}
 	}
-	return template{{eval: eval, in: in}}, nil
+	return template{{eval: eval, name: expr, in: in}}, nil
 }
 
 // compileEnv puts a variable of the environment in, once and for all.

@@ -18,7 +18,21 @@ type extraction struct {
 	path           string
 	pattern        *regexp.Regexp
 	standard       *string // what is taken when it isn't there
-	slot           int     // of the variable
+	name           string  // of the variable
+	slot           int     // of it
+}
+
+// where is what the value stands in.
+func (e *extraction) where() string {
+	switch {
+	case e.Header != "":
+		return "header " + e.Header
+	case e.Cookie != "":
+		return "cookie " + e.Cookie
+	case e.pattern != nil:
+		return fmt.Sprintf("match of %q", e.pattern)
+	}
+	return "field " + e.path
 }
 
 const extractForms = "want a gjson path, or one of {path: P}, {header: NAME}, {cookie: NAME} and {regex: PATTERN}, with or without default: TEXT"

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -151,12 +152,14 @@ func TestUnsentRequestsCount(t *testing.T) {
 	p := Profile{Open: true, MaxInFlight: 50, Stages: []Stage{{100, 100, 2 * time.Second, true}}}
 	registry := prometheus.NewRegistry()
 	var served, told, withheld atomic.Int64
+	warned := make(chan string, 10)
 	sum, err := runInBubble(t, s, p, func(w http.ResponseWriter, _ *http.Request) {
 		served.Add(1)
 		time.Sleep(20 * time.Millisecond)
 		fmt.Fprint(w, `{"id": 7}`)
 	}, func(o *Options, _ *pipes) {
 		o.Registry = registry
+		o.OnWarning = func(text string) { warned <- text }
 		o.OnResult = func(s Sample) {
 			told.Add(1)
 			if s.Outcome == Unset {
@@ -167,6 +170,9 @@ func TestUnsentRequestsCount(t *testing.T) {
 	unsent := 200 - served.Load()
 	if err != nil || unsent < 20 || sum.Requests != 200 || sum.Failures != unsent || sum.ByRequest[1].Reasons[Unset] != unsent || told.Load() != 200 || withheld.Load() != unsent {
 		t.Errorf("got %d requests, %d failures, %v, %d of %d told of (%v), want 200, the %d that were not sent among them", sum.Requests, sum.Failures, sum.ByRequest[1].Reasons, withheld.Load(), told.Load(), err, unsent)
+	}
+	if got, want := <-warned, "use: unset: not sent: ${id} has no value yet"; got != want {
+		t.Errorf("got the warning %q, want %q", got, want)
 	}
 	if p50 := sum.ServiceTime.P50; p50 < 0.019 || p50 > 0.021 {
 		t.Errorf("p50: got %v s, want 0.02, that of the requests that were sent", p50)
@@ -234,21 +240,46 @@ func TestLateStarts(t *testing.T) {
 	}
 }
 
-func TestProgressInTheFirstSecond(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g, err := New(Options{Scenario: mustParse(t, scenarioOf("{name: t, request: GET /}")), Target: testTarget, RunID: "r"})
-		if err != nil {
-			t.Fatal(err)
+// What a server says of a bad status is in the first warning, and how often it was which in the summary.
+func TestStatusesAreTold(t *testing.T) {
+	s := mustParse(t, scenarioOf("{name: get, request: GET /}"))
+	p := Profile{Open: true, MaxInFlight: 1, Stages: []Stage{{10, 10, time.Second, true}}}
+	var asked, told int
+	var warning string
+	sum, err := runInBubble(t, s, p, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		if asked > 7 {
+			w.WriteHeader(http.StatusNotFound)
+			return
 		}
-		g.begin(time.Now())
-		time.Sleep(400 * time.Millisecond)
-		for range 40 {
-			g.rec.record(g.rec.shards[0], &g.kinds[0].tasks[0].steps[0].channel, &result{status: 200, outcome: Success})
-		}
-		if got := g.Progress().RequestsPerSecond; got != 100 {
-			t.Errorf("40 requests in 0.4 s: got %v req/s, want 100", got)
-		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, `{"error": "overloaded"}`)
+	}, func(o *Options, _ *pipes) {
+		o.OnWarning = func(text string) { warning, told = text, told+1 }
 	})
+	if want := `get: status 503 (got {"error": "overloaded"})`; err != nil || warning != want || told != 1 {
+		t.Errorf("got %d warnings, the last %q (%v), want %q alone", told, warning, err, want)
+	}
+	if diff := cmp.Diff(map[string]int64{"503": 7, "404": 3}, sum.ByRequest[0].Statuses); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Why a late generator was late, as far as that is known.
+func TestTheLagSaysWhereItMayComeFrom(t *testing.T) {
+	for _, tt := range []struct {
+		figures figures
+		want    string
+	}{
+		{figures{lag: 0.13, lagQuantile: 0.99, iterations: 1000, due: 1000, cpu: 0.7}, "start lag p99 was 130.0 ms, must be below 10 ms"},
+		{figures{lag: 0.13, lagQuantile: 0.978, iterations: 137, due: 137, cpu: 0.7}, "start lag without the latest 3 of 137 starts was 130.0 ms, must be below 10 ms"},
+		{figures{lag: 0.13, lagQuantile: 0.99, iterations: 1000, due: 1000, cpu: 0.12}, "start lag p99 was 130.0 ms, must be below 10 ms (the generator used only 12% of its cores: other processes may have had them)"},
+		{figures{withheld: 1}, "1 request was not sent for want of a variable's value"},
+	} {
+		if got := strings.Join(tt.figures.reasons(), "; "); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
 }
 
 func TestHopelessRunsEnd(t *testing.T) {

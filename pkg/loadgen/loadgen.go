@@ -7,10 +7,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +107,6 @@ type Generator struct {
 	start  time.Time // of the load; zero until it begins
 
 	startNano   atomic.Int64  // the same, for everybody
-	lastRate    gauge         // requests a second; NaN in the first one
 	loggingIn   atomic.Int64  // users who are doing their start requests
 	ready       atomic.Int64  // users whose start has succeeded
 	running     atomic.Int64  // of those, who have not left
@@ -120,6 +119,7 @@ type Generator struct {
 	doors       chan struct{} // holds one token for each user that is connecting
 	wg          sync.WaitGroup
 	watch       watch
+	pace        pace
 
 	mu      sync.Mutex
 	dialers map[string]*dialer // to where redirects lead, by origin
@@ -225,12 +225,19 @@ func CheckTarget(target *url.URL) error {
 		return errors.New("want a URL such as http://127.0.0.1:8080")
 	case target.Host == "" || target.Scheme != "http" && target.Scheme != "https":
 		return fmt.Errorf("want a URL such as http://127.0.0.1:8080, got %q", target.Redacted())
+	case !portExists(target.Port()):
+		return fmt.Errorf("there is no port %s: the highest is 65535", target.Port())
 	case target.User != nil:
 		return errors.New(`want a URL without a user and password; write auth: {basic: {username: NAME, password: "${env.PASSWORD}"}} in the scenario`)
 	case target.RawQuery != "" || target.Fragment != "":
 		return fmt.Errorf("want a URL without a query, got %q; write it in the scenario, such as request: GET /path?key=value", target.Redacted())
 	}
 	return nil
+}
+
+func portExists(port string) bool {
+	_, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil
 }
 
 func (g *Generator) verdict(cause error, interrupted bool) error {
@@ -255,7 +262,6 @@ func (g *Generator) nothingSent(cause string) error {
 func (g *Generator) begin(start time.Time) {
 	g.start = start
 	g.startNano.Store(g.start.UnixNano())
-	g.lastRate.set(math.NaN())
 	g.watch.begin(g)
 	if g.opts.OnStart != nil {
 		g.opts.OnStart(g.start)
@@ -271,7 +277,13 @@ func (g *Generator) underWay(now time.Time) bool {
 func (g *Generator) finish(cut func()) {
 	timer := time.AfterFunc(time.Until(g.graceEnd), func() {
 		if n := g.fleet.inFlight(); n > 0 {
-			g.warn("cut off", fmt.Sprintf("%d requests had no answer %s after the end, and were cut off", n, g.opts.Grace.Round(time.Millisecond)))
+			g.warn("cut off", func() string {
+				had, were := "requests had", "were"
+				if n == 1 {
+					had, were = "request had", "was"
+				}
+				return fmt.Sprintf("%d %s no answer %s after the end, and %s cut off", n, had, g.opts.Grace.Round(time.Millisecond), were)
+			})
 		}
 		cut()
 	})
@@ -291,17 +303,24 @@ func (g *Generator) dialerTo(to *url.URL) *dialer {
 }
 
 // warn says a thing once.
-func (g *Generator) warn(key, text string) {
-	g.mu.Lock()
-	first := !g.said[key]
-	g.said[key] = true
-	if first {
-		g.causes = append(g.causes, text)
-	}
-	g.mu.Unlock()
+func (g *Generator) warn(key string, say func() string) {
+	text, first := g.firstSaid(key, say)
 	if first && g.opts.OnWarning != nil {
 		g.opts.OnWarning(text)
 	}
+}
+
+// firstSaid takes a cause down that was not there.
+func (g *Generator) firstSaid(key string, say func() string) (text string, first bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.said[key] {
+		return "", false
+	}
+	g.said[key] = true
+	text = say()
+	g.causes = append(g.causes, text)
+	return text, true
 }
 
 func (g *Generator) firstCause() string {

@@ -2,6 +2,7 @@ package loadgen
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -78,6 +79,11 @@ func (r *request) render(m *message, to destination, s *scope, jar *cookiejar.Ja
 		ok = r.renderBody(m, dst, to, s)
 	}
 	return ok
+}
+
+// unset is the variable for want of which a request can't be rendered.
+func (r *request) unset(s *scope) string {
+	return cmp.Or(r.path.unset(s), r.body.unset(s))
 }
 
 func (r *request) renderHeaders(dst []byte, to destination, s *scope, cookies []*http.Cookie) []byte {

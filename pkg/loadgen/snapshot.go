@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"slices"
 	"time"
 )
 
@@ -91,4 +92,16 @@ func (s Scenario) methodOf(name string) string {
 		}
 	}
 	return ""
+}
+
+// inLoad tells whether users send requests of a name after their start.
+func (s Scenario) inLoad(name string) bool {
+	for _, u := range s.Users {
+		for _, t := range u.Tasks {
+			if slices.ContainsFunc(t.Steps, func(st Step) bool { return st.Name == name }) {
+				return true
+			}
+		}
+	}
+	return false
 }

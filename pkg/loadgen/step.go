@@ -208,7 +208,7 @@ func (f stepFile) build(outer settings, task string, b *builder, at strictyaml.P
 	for _, name := range slices.Sorted(mapKeys(f.Extract)) {
 		b.extracted(at.Field("extract").Field(name), name)
 		e := f.Extract[name]
-		e.slot = b.names.slots[name]
+		e.name, e.slot = name, b.names.slots[name]
 		s.extract = append(s.extract, e)
 	}
 	return s

@@ -1,7 +1,6 @@
 package loadgen
 
 import (
-	"math"
 	"time"
 
 	"github.com/plumbline/plumbline/pkg/run"
@@ -30,7 +29,8 @@ type Totals struct {
 type RequestTotals struct {
 	Request string `json:"request"`
 	Totals
-	Reasons map[Outcome]int64 `json:"reasons,omitempty"` // failures by reason
+	Reasons  map[Outcome]int64 `json:"reasons,omitempty"`  // failures by reason
+	Statuses map[string]int64  `json:"statuses,omitempty"` // those for their status, by it
 }
 
 // A Summary is what a generator did. Its counts are exactly what its metrics grew
@@ -60,6 +60,9 @@ func (g *Generator) summary(end time.Time) Summary {
 	sent := g.rec.byRequest(g.sent)
 	var all timing
 	for i, r := range g.rec.byRequest(t) {
+		if g.opts.Profile.Open && r.Requests == 0 && !g.opts.Scenario.inLoad(r.Request) {
+			continue // the logins came before the load
+		}
 		all.response.merge(&r.response)
 		all.service.merge(&r.service)
 		s.Requests += r.Requests
@@ -94,6 +97,12 @@ func (r *recorder) byRequest(t *tally) []*nameTotals {
 		if k.outcome != Success && n > 0 {
 			of.Failures += n
 			of.Reasons[k.outcome] += n
+			if k.outcome == BadStatus {
+				if of.Statuses == nil {
+					of.Statuses = map[string]int64{}
+				}
+				of.Statuses[k.status] += n
+			}
 		}
 	}
 	for k, at := range r.timings {
@@ -102,44 +111,4 @@ func (r *recorder) byRequest(t *tally) []*nameTotals {
 		of.service.merge(&from.service)
 	}
 	return all
-}
-
-// requests is how many requests were counted.
-func (t *tally) requests() (n uint64) {
-	for _, c := range t.counters {
-		n += c
-	}
-	return n
-}
-
-// Progress is how far a run is, for a live line. Latencies are in seconds.
-type Progress struct {
-	Elapsed, Total     time.Duration
-	Users              int
-	Requests, Failures int64
-	RequestsPerSecond  float64 // over the last second, or the part of it that there was
-	P50, P95, P99      float64 // response time since the start
-}
-
-// Progress tells how far the run is; safe to call at any time.
-func (g *Generator) Progress() Progress {
-	p := Progress{Total: g.opts.Profile.Duration(), Users: g.rec.users(), RequestsPerSecond: g.lastRate.get()}
-	if start := g.startNano.Load(); start != 0 {
-		p.Elapsed = time.Since(time.Unix(0, start))
-	}
-	var response histogram
-	t := g.rec.load()
-	if p.Elapsed == 0 { // the logins are all there is to show
-		t = g.rec.total()
-	}
-	for _, r := range g.rec.byRequest(t) {
-		p.Requests += r.Requests
-		p.Failures += r.Failures
-		response.merge(&r.response)
-	}
-	if math.IsNaN(p.RequestsPerSecond) {
-		p.RequestsPerSecond = float64(p.Requests) / max(p.Elapsed.Seconds(), 1e-3)
-	}
-	p.P50, p.P95, p.P99 = response.quantile(0.5), response.quantile(0.95), response.quantile(0.99)
-	return p
 }

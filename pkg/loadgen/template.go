@@ -67,6 +67,7 @@ type template []part
 type part struct {
 	literal string
 	eval    func(*scope) (value, bool)        // false when the variable isn't set yet
+	name    string                            // of that variable
 	add     func(dst []byte, s *scope) []byte // digits and the like
 	in      quoting
 }
@@ -105,6 +106,18 @@ func (t template) append(dst []byte, s *scope) ([]byte, bool) {
 		}
 	}
 	return dst, true
+}
+
+// unset is the first variable that isn't set yet; "" for none.
+func (t template) unset(s *scope) string {
+	for i := range t {
+		if p := &t[i]; p.eval != nil {
+			if _, set := p.eval(s); !set {
+				return p.name
+			}
+		}
+	}
+	return ""
 }
 
 func (in quoting) append(dst []byte, v value) []byte {

@@ -208,7 +208,7 @@ func (u *user) connectEarly(ctx context.Context) bool {
 		return false
 	}
 	u.g.rec.silence.failure(func() string { return err.Error() })
-	u.g.warn(string(NotReached), fmt.Sprintf("%s: %v", NotReached, err))
+	u.g.warn(string(NotReached), func() string { return fmt.Sprintf("%s: %v", NotReached, err) })
 	return true
 }
 
@@ -299,22 +299,23 @@ func (u *user) withhold(r *request, at time.Duration) {
 	u.g.rec.withhold(u.shard, &r.channel)
 	u.answer.reset()
 	u.answer.watch.reset()
-	u.tell(r, at, &result{outcome: Unset}, string(Unset)+": not sent: a variable of its path or body has no value yet", "")
+	u.tell(r, at, &result{outcome: Unset}, fmt.Sprintf("%s: not sent: ${%s} has no value yet", Unset, r.unset(&u.scope)), "")
 }
 
 // tell passes a result on, and warns of the first failure of a kind, with what there was instead.
 func (u *user) tell(r *request, sent time.Duration, got *result, cause, instead string) {
 	g := u.g
 	if got.outcome != Success {
-		warning := r.Name + ": " + cause
-		if instead != "" {
-			warning += " (got " + instead + ")"
-		}
 		key := r.Name + string(got.outcome)
 		if got.outcome == NotReached { // all requests go to the same target
 			key = string(NotReached)
 		}
-		g.warn(key, warning)
+		g.warn(key, func() string {
+			if instead = beginning(instead); instead != "" {
+				return r.Name + ": " + cause + " (got " + instead + ")"
+			}
+			return r.Name + ": " + cause
+		})
 	}
 	if g.opts.OnResult != nil && !u.isLate() {
 		g.opts.OnResult(Sample{Request: r.Name, Method: r.Method, User: u.id, Sent: g.fleet.epoch.Add(sent), ResponseTime: got.response, ServiceTime: got.service, Phases: u.answer.watch.phases(),
@@ -407,7 +408,10 @@ func describe(r *request, outcome Outcome, a *answer, err error) (cause, instead
 	if err != nil {
 		return fmt.Sprintf("%s: %v", outcome, err), ""
 	}
-	return r.expect.why(a, outcome)
+	if cause, instead = r.expect.why(a, outcome); cause == "" {
+		cause = fmt.Sprintf("%s: %s (status %d)", outcome, r.missing(a), a.status)
+	}
+	return cause, instead
 }
 
 func (u *user) outcome(r *request, err error, took time.Duration) Outcome {
@@ -467,6 +471,17 @@ func (u *user) extract(r *request) Outcome {
 		}
 	}
 	return Success
+}
+
+// missing says which variable could not be extracted from an answer.
+func (r *request) missing(a *answer) string {
+	for i := range r.Step.extract {
+		e := &r.Step.extract[i]
+		if _, found := e.find(a); !found && e.standard == nil {
+			return fmt.Sprintf("nothing for ${%s}: no %s in the answer", e.name, e.where())
+		}
+	}
+	return ""
 }
 
 func (e *extraction) find(a *answer) (value, bool) {

@@ -19,6 +19,9 @@ const (
 	maxShortfall  = 0.02
 )
 
+// idleCPU is a share of its cores with which a generator that is late was not busy itself.
+const idleCPU = 0.5
+
 // lateByChance is how many late starts count for nothing: of fewer than a hundred
 // iterations a single one would be the p99.
 const lateByChance = 3
@@ -44,7 +47,15 @@ type figures struct {
 // That iterations wait for a user is no reason: their wait is in the response time.
 func (f figures) reasons() (why []string) {
 	if f.lag >= max(maxLagSeconds, maxLagRatio*f.median) {
-		why = append(why, fmt.Sprintf("start lag p%.3g was %.1f ms, must be below %.0f ms", f.lagQuantile*100, f.lag*1e3, max(maxLagSeconds, maxLagRatio*f.median)*1e3))
+		what := "start lag p99"
+		if f.lagQuantile < 0.99 {
+			what = fmt.Sprintf("start lag without the latest %d of %d starts", lateByChance, f.iterations)
+		}
+		text := fmt.Sprintf("%s was %.1f ms, must be below %.0f ms", what, f.lag*1e3, max(maxLagSeconds, maxLagRatio*f.median)*1e3)
+		if f.cpu < idleCPU {
+			text += fmt.Sprintf(" (the generator used only %.0f%% of its cores: other processes may have had them)", f.cpu*100)
+		}
+		why = append(why, text)
 	}
 	if f.cpu >= maxCPU {
 		why = append(why, fmt.Sprintf("the generator used %.0f%% of its cores, must be below %.0f%%", f.cpu*100, maxCPU*100))
@@ -53,7 +64,11 @@ func (f figures) reasons() (why []string) {
 		why = append(why, fmt.Sprintf("%d of %d due iterations were dropped", f.dropped, f.due))
 	}
 	if f.withheld > 0 {
-		why = append(why, fmt.Sprintf("%d requests were not sent, since a variable in them had no value", f.withheld))
+		requests := "requests were"
+		if f.withheld == 1 {
+			requests = "request was"
+		}
+		why = append(why, fmt.Sprintf("%d %s not sent for want of a variable's value", f.withheld, requests))
 	}
 	missing := float64(f.due) - float64(f.iterations) - float64(f.queued)
 	if short := missing / max(float64(f.due), 1); short >= maxShortfall {
@@ -196,7 +211,6 @@ func (g *Generator) startWatch(ctx context.Context, end context.CancelCauseFunc)
 			}
 			now := g.mark()
 			g.rec.cpu.set(now.cpuSince(last))
-			g.lastRate.set(float64(now.tally.requests()-last.tally.requests()) / now.at.Sub(last.at).Seconds())
 			last = now
 			g.watch.look(g, now, validityWindow-tolerance)
 			if err := g.hopeless(); err != nil {

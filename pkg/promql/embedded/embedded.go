@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/fileutil"
 
 	"github.com/plumbline/plumbline/pkg/promql"
 	"github.com/plumbline/plumbline/pkg/run"
@@ -168,6 +169,17 @@ func openTSDB(dir string) (*tsdb.DB, error) {
 		return nil, ErrLive
 	}
 	return db, err
+}
+
+// Abandoned tells whether a recording's process died while it recorded: nobody holds
+// the lock that it left. It doesn't recover what there is, as [Open] would.
+func Abandoned(dir string) bool {
+	lock := filepath.Join(dir, "lock")
+	if _, err := os.Stat(lock); err != nil {
+		return false
+	}
+	held, _, err := fileutil.Flock(lock)
+	return err == nil && held.Release() == nil
 }
 
 // seal turns the head into a block and leaves nothing but blocks. At every

@@ -176,6 +176,36 @@ func TestRecordingCountsABurstThatIsBornInTheMiddle(t *testing.T) {
 	}
 }
 
+func TestAbandoned(t *testing.T) {
+	s := newService(t)
+	for _, tt := range []struct {
+		name string
+		end  func(*Recorder) error
+		want bool
+	}{{"under way", nil, false}, {"sealed", (*Recorder).Seal, false}, {"left by its process", func(r *Recorder) error {
+		return errors.Join(r.Abandon(), os.WriteFile(filepath.Join(r.dir, "lock"), []byte("12345\n"), 0o600)) // which a kill leaves
+	}, true}} {
+		dir := t.TempDir()
+		r := record(t, dir, Target{Job: "api", URL: s.URL + "/metrics"})
+		if tt.end != nil {
+			if err := tt.end(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := Abandoned(dir); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+		if tt.end == nil {
+			if err := r.Seal(); err != nil { // it was left in peace
+				t.Error(err)
+			}
+		}
+	}
+	if Abandoned(filepath.Join(t.TempDir(), "nowhere")) {
+		t.Error("there is no recording that was abandoned")
+	}
+}
+
 func TestSealedRecordingIsOnlyReadAndOnlyBlocks(t *testing.T) {
 	s := newService(t)
 	s.requests.WithLabelValues("200").Inc()
