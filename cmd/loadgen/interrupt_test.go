@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -288,6 +289,9 @@ func TestAnInterruptWhileSegmentsAreAwaited(t *testing.T) {
 // both tell of it, so the second time is no second Ctrl-C.
 func TestAHangupEndsGracefully(t *testing.T) {
 	t.Parallel()
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP) // or, under nohup, loadgen would inherit that it is ignored
+	defer signal.Stop(heard)
 	target := &slowServer{takes: 700 * time.Millisecond}
 	server := httptest.NewServer(target)
 	defer server.Close()
