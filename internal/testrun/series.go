@@ -153,7 +153,6 @@ func (t *testRun) finishSeries(ctx, hard context.Context, summary loadgen.Summar
 		if t.spec.Segment.Of > 1 {
 			errs = append(errs, t.gatherSegments(ctx, hard))
 		}
-		errs = append(errs, t.answeredByAll())
 	}
 	if t.recorder != nil {
 		t.page.live.close()
@@ -187,6 +186,7 @@ func (t *testRun) gatherSegments(ctx, hard context.Context) error {
 	t.run.Generators.Segments = nil
 	for _, s := range all {
 		t.run.Generators.Segments = append(t.run.Generators.Segments, s.Generator)
+		t.answered(s.Stages)
 	}
 	if missing := missingSegments(t.run.Generators); missing != "" {
 		t.warn(fmt.Sprintf("%s never came, so their part of the load is missing; if they wrote to another folder, copy their records into %s", missing, filepath.Join(t.store.Dir(t.run.ID), "segments")))

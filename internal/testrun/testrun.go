@@ -375,23 +375,16 @@ func (t *testRun) seal(ctx, hard context.Context, summary loadgen.Summary, loadE
 	return errors.Join(t.finishSeries(ctx, hard, summary), t.saveErr, t.save())
 }
 
-// answeredByAll takes over when each stage had the last of all segments' answers.
-func (t *testRun) answeredByAll() error {
-	if t.spec.Segment.Of <= 1 {
-		return nil
-	}
-	all, err := t.store.Segments(t.run.ID)
-	for _, s := range all {
-		for i, stage := range s.Stages {
-			if i < len(t.run.Stages) && stage.Answered.After(t.run.Stages[i].Answered) {
-				t.run.Stages[i].Answered = stage.Answered
-			}
-			if stage.Answered.After(t.run.Window.End) {
-				t.run.Window.End = stage.Answered
-			}
+// answered takes over when the stages of another segment had their last answers.
+func (t *testRun) answered(stages []run.Stage) {
+	for i, s := range stages {
+		if i < len(t.run.Stages) && s.Answered.After(t.run.Stages[i].Answered) {
+			t.run.Stages[i].Answered = s.Answered
+		}
+		if s.Answered.After(t.run.Window.End) {
+			t.run.Window.End = s.Answered
 		}
 	}
-	return err
 }
 
 func (t *testRun) save() error {
